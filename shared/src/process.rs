@@ -10,6 +10,8 @@ use std::sync::Arc;
 
 use thiserror::Error;
 
+#[cfg(feature = "agents")]
+use crate::adapters::agents::{OperatorLog, StsAgents};
 use crate::adapters::aws::SdkConfig;
 #[cfg(feature = "directory-sync")]
 use crate::adapters::directories::DynamoAccountCopy;
@@ -21,9 +23,9 @@ use crate::adapters::directories::{BuiltinDirectory, DynamoPasswordExpiries};
 use crate::adapters::directories::{LambdaTransport, RemoteDirectory};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
-    Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
-    DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation,
-    DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
+    Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDeskRecords,
+    DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings,
+    DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
@@ -392,6 +394,16 @@ impl Process {
         port!(self, self.dynamo_enrolment()?)
     }
 
+    /// Returns write access to passes, for `help-desk` only.
+    pub fn passes(&self) -> Result<Arc<dyn ports::PassStore>, StartError> {
+        port!(self, self.dynamo_enrolment()?)
+    }
+
+    /// Returns the records of the help desk, for `help-desk` only.
+    pub fn desk_records(&self) -> Result<Arc<dyn ports::DeskRecordStore>, StartError> {
+        port!(self, DynamoDeskRecords::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
+    }
+
     /// Returns the import of contacts, for operators only.
     pub fn contact_import(&self) -> Result<Arc<dyn ports::ContactImport>, StartError> {
         port!(self, self.dynamo_enrolment()?)
@@ -651,6 +663,26 @@ impl Process {
     pub fn queue(&self) -> Result<Arc<dyn ports::MessageQueue>, StartError> {
         let url = self.resource("REKEY_QUEUE_MESSAGES")?;
         Ok(Arc::new(SqsQueue::new(&self.parts.aws, url, self.clock())))
+    }
+
+    /// Returns the names of the agents that invoke this function.
+    ///
+    /// # Errors
+    /// [`StartError::Resource`] when this function does not get its own name.
+    #[cfg(feature = "agents")]
+    pub fn agents(&self) -> Result<Arc<dyn ports::AgentIdentity>, StartError> {
+        let function = self.resource("AWS_LAMBDA_FUNCTION_NAME")?;
+        Ok(Arc::new(StsAgents::new(&self.parts.aws, self.clock(), function)))
+    }
+
+    /// Returns the log of what operators and agents did.
+    ///
+    /// # Errors
+    /// [`StartError::Resource`] when this function does not get its variable.
+    #[cfg(feature = "agents")]
+    pub fn operator_log(&self) -> Result<Arc<dyn ports::AuditLog>, StartError> {
+        let log = self.resource("REKEY_LOG_OPERATOR")?;
+        Ok(Arc::new(OperatorLog::new(&self.parts.aws, self.clock(), self.entropy(), log)))
     }
 
     /// Returns the sender of mail, over SES.

@@ -11,6 +11,7 @@ mod account_copy;
 mod accounts;
 mod approvals;
 mod contact_import;
+mod desk_records;
 mod devices;
 mod directories;
 mod directory_notes;

@@ -3,8 +3,10 @@
 use std::sync::Arc;
 
 use serde_json::json;
+use shared::adapters::agents::{self, OperatorLog};
 use shared::adapters::stack::{self, StackError};
-use shared::adapters::system::SystemClock;
+use shared::adapters::system::{SystemClock, SystemEntropy};
+use shared::ports::AuditLog as _;
 
 use crate::moto::Moto;
 
@@ -46,7 +48,7 @@ async fn variables_of_all_functions_are_found_by_stack_name() {
     moto.create_stack("rekey", &template());
     let clock = Arc::new(SystemClock);
     let found = stack::find(&moto.config(), clock.clone(), "rekey").await.unwrap();
-    let log = found.operator_log.unwrap();
+    assert_eq!(found.operator_log.as_deref(), Some("/rekey/operators"));
     let found = found.variables;
     let found: Vec<(&str, &str)> =
         found.iter().map(|(name, value)| (name.as_str(), value.as_str())).collect();
@@ -59,13 +61,16 @@ async fn variables_of_all_functions_are_found_by_stack_name() {
     moto.create_stack("topic", r#"{"Resources": {"Topic": {"Type": "AWS::SNS::Topic"}}}"#);
     let empty = stack::find(&moto.config(), clock.clone(), "topic").await.unwrap_err();
     assert!(matches!(empty, StackError::NoFunctions(_)), "{empty}");
-    assert_eq!(log, "/rekey/operators");
-    for stream in ["rekey/1", "rekey/2"] {
-        stack::write_event(&moto.config(), clock.clone(), &log, stream, r#"{"event":"x"}"#).await.unwrap();
+    let none = stack::find_help_desk(&moto.config(), clock.clone(), "rekey").await.unwrap_err();
+    assert!(matches!(none, StackError::NoHelpDesk(_)), "{none}");
+    let entropy = Arc::new(SystemEntropy);
+    let log = |name: &str| OperatorLog::new(&moto.config(), clock.clone(), entropy.clone(), name.to_owned());
+    for _ in 0..2 {
+        log("/rekey/operators").write(&json!({ "event": "x" })).await.unwrap();
     }
-    let missing =
-        stack::write_event(&moto.config(), clock.clone(), "/other", "rekey/1", "{}").await.unwrap_err();
-    assert!(missing.to_string().contains("ResourceNotFoundException"), "{missing}");
-    let caller = stack::caller(&moto.config(), clock).await.unwrap();
+    let missing = log("/other").write(&json!({})).await.unwrap_err();
+    let why = std::error::Error::source(&missing).unwrap().to_string();
+    assert!(why.contains("ResourceNotFoundException"), "{why}");
+    let caller = agents::caller(&moto.config(), clock).await.unwrap();
     assert!(caller.starts_with("arn:aws:sts::"), "{caller}");
 }

@@ -17,9 +17,9 @@ use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy, DynamoPasswordExpiries};
 use shared::adapters::dynamodb::{
-    DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDevices,
-    DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings, DynamoPopulation,
-    DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
+    DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDeskRecords,
+    DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings,
+    DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 use shared::adapters::memory::{Memory, MemoryDirectory};
 use shared::domain::account::{AccountId, Registration};
@@ -30,9 +30,9 @@ use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore,
-    ChangeNoteStore, ContactImport, DeviceStore, Directory, EnrolmentStore, FlowStore, KnownDeviceStore,
-    LeaseStore, NewEntry, PairingStore, PasswordExpiryStore, PopulationStore, PushTargets, RateLimitStore,
-    RegistrationErasure, SecurityInfoStore, SessionChangesStore, SessionStore,
+    ChangeNoteStore, ContactImport, DeskRecordStore, DeviceStore, Directory, EnrolmentStore, FlowStore,
+    KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PassStore, PasswordExpiryStore, PopulationStore,
+    PushTargets, RateLimitStore, RegistrationErasure, SecurityInfoStore, SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -107,6 +107,7 @@ pub struct Stores {
     pub population: Arc<dyn PopulationStore>,
     pub expiries: Arc<dyn PasswordExpiryStore>,
     pub change_notes: Arc<dyn ChangeNoteStore>,
+    pub desk_records: Arc<dyn DeskRecordStore>,
     pub bind_leases: Arc<dyn BindLeaseStore>,
     pub accounts: Arc<dyn AccountImport>,
     pub info: Arc<dyn SecurityInfoStore>,
@@ -136,6 +137,7 @@ impl Stores {
             population: memory.clone(),
             expiries: memory.clone(),
             change_notes: memory.clone(),
+            desk_records: memory.clone(),
             bind_leases: memory.clone(),
             accounts: Arc::new(MemoryDirectory::new(memory.clone(), Arc::new(TestEntropy::default()), 1)),
             info: memory.clone(),
@@ -168,6 +170,7 @@ impl Stores {
             pairings: Arc::new(DynamoPairings::new(client.clone(), "FlowsTable")),
             rate_limits: Arc::new(DynamoRateLimits::new(client.clone(), "BudgetsTable")),
             expiries: Arc::new(DynamoPasswordExpiries::new(client.clone(), "AccountsTable")),
+            desk_records: Arc::new(DynamoDeskRecords::new(client.clone(), "BudgetsTable")),
             change_notes: Arc::new(DynamoChangeNotes::new(client.clone(), "AccountsTable")),
             bind_leases: Arc::new(DynamoBindLeases::new(client.clone(), "BudgetsTable")),
             accounts: Arc::new(BuiltinDirectory::new(
@@ -238,7 +241,7 @@ impl RawWrites for DynamoEnrolment {
     }
 
     async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
-        self.put_pass(account, pass, expires_at).await.unwrap();
+        PassStore::put_pass(self, account, pass, expires_at).await.unwrap();
     }
 
     async fn delete(&self, account: &AccountId, id: &EntryId) {

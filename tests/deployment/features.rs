@@ -26,7 +26,9 @@ const FEATURES: &[(&str, Needed)] = &[
     ("secrets", |t, f| !reach(&t.functions[f], "secretsmanager:").is_empty()),
     // The three functions of a package have the features of all.
     ("sqs", |t, f| !reach(&t.functions[f], "sqs:SendMessage").is_empty() || is_of_directory(t, f)),
-    ("directory-sync", is_of_directory),
+    // The help desk reads people with their groups.
+    ("directory-sync", |t, f| is_of_directory(t, f) || f == "help-desk"),
+    ("agents", |t, f| !reach(&t.functions[f], "logs:").is_empty()),
     ("sns", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
     ("ses", |t, f| !reach(&t.functions[f], "ses:").is_empty()),
     ("voice", |t, f| !reach(&t.functions[f], "sms-voice:").is_empty()),

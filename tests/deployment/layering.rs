@@ -16,6 +16,7 @@ const FUNCTIONS: &[&str] = &[
     "delivery",
     "directory",
     "enrolment",
+    "help_desk",
     "housekeeping",
     "method_selection",
     "password_set",
@@ -51,8 +52,8 @@ const IMPURE_NAMES: &[&str] = &["Instant", "OsRng", "SysRng", "SystemTime", "now
 /// The common parts of AWS adapters: client configuration, and the meaning of a rejection for a message.
 const COMMON_ADAPTERS: [&str; 2] = ["aws", "sending"];
 
-/// Adapters that build on another one: the built-in directory is a table.
-const ADAPTER_DEPENDENCIES: &[(&str, &str)] = &[("directories", "dynamodb")];
+/// Adapters that build on another one: the built-in directory is a table, and an operator signs as an agent.
+const ADAPTER_DEPENDENCIES: &[(&str, &str)] = &[("directories", "dynamodb"), ("stack", "agents")];
 
 /// Returns the reason why `path` violates the layering of `module`; `None` if it doesn't.
 fn violation(module: &[&str], path: &str) -> Option<&'static str> {

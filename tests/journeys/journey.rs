@@ -20,7 +20,7 @@ async fn reset_by_email_and_sms_succeeds() {
     assert_eq!(step2.json()["step"], 2);
     let left: Vec<_> =
         step2.json()["methods"].as_array().unwrap().iter().map(|m| m["method"].clone()).collect();
-    assert_eq!(left, ["sms", "mobile_call", "office_call", "totp"]);
+    assert_eq!(left, ["sms", "mobile_call", "office_call", "totp", "pass"]);
 
     assert_eq!(browser.send_phone("sms", "0060 12-345 6798").await.page(), "code");
     assert_eq!(browser.code(&world.last_code()).await.page(), "password");

@@ -16,6 +16,7 @@ mod directory;
 mod enrolments;
 mod evidence;
 mod faults;
+mod help_desk;
 mod incidents;
 mod journey;
 mod limits;

@@ -10,7 +10,7 @@ use shared::domain::event::Event;
 use shared::domain::method::Method;
 use shared::domain::pass::Pass;
 use shared::domain::time::Seconds;
-use shared::ports::{Clock as _, EntropyExt as _};
+use shared::ports::{Clock as _, EntropyExt as _, PassStore as _};
 
 const PASSWORD: &str = "Kancil-Lompat-42!";
 const UNKNOWN: &str = "0123-4567-89AB-CDEF";
@@ -103,6 +103,25 @@ async fn foreign_or_expired_pass_is_rejected() {
     world.clock.advance(3_600);
     let late = enter(&mut opened(&world, "aisyah").await, &pass).await;
     assert_eq!(late.problem(), (422, "code-wrong".into()));
+}
+
+/// Nobody learns from the page whether there is an account, or a pass.
+/// Controls: C-001.
+#[tokio::test]
+async fn pass_is_offered_last_to_everybody() {
+    let world = World::new().await;
+    for login in ["aisyah", "mei", "daniel", "registrar", "nobody-at-all"] {
+        let mut browser = world.browser();
+        let first = browser.open(login, "forgotten").await.json()["methods"].clone();
+        let last = first.as_array().unwrap().last().unwrap();
+        assert_eq!(*last, json!({ "method": "pass", "masked": "" }), "{login}");
+        let html = browser.html("/method").await;
+        assert!(html.contains("id=\"code-pass\""), "{login}");
+    }
+    let mut browser = opened(&world, "aisyah").await;
+    browser.send_email().await;
+    let second = browser.code(&world.last_code()).await.json()["methods"].clone();
+    assert_eq!(second.as_array().unwrap().last().unwrap()["method"], "pass");
 }
 
 /// A wrong pass gets the same response with the same number of calls for every login.

@@ -6,15 +6,21 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
+use rekey_local::emulator::roles::{ADMINISTRATOR, Call, agent};
 use rekey_local::template::Template;
 use rekey_tests::directory::person;
-use rekey_tests::fixtures::AISYAH;
+use rekey_tests::fixtures::{AISYAH, NEWCOMER};
 use rekey_tests::live_directory::Mood;
 use rekey_tests::{CeremonyOptions, Passkey, Phone, World};
 use serde_json::json;
+use shared::domain::help_desk_call::{SecretText, What};
+use shared::domain::method::Method;
 use shared::domain::passkey::Credential;
+use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
+use shared::ports::EnrolmentStore as _;
+
+use crate::help_desk::{Desk, remark, removal};
 
 /// Actions that only AWS's event source mapping uses with a function's role.
 const EVENT_SOURCE_ACTIONS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
@@ -51,8 +57,7 @@ fn granted() -> BTreeSet<Use> {
 }
 
 /// Uses the functions of the organisation's own directory, and those that invoke them.
-async fn directory_world() -> Arc<World> {
-    let other = World::with(&[("REKEY_DIRECTORY", "ad")]).await;
+async fn directory_world(other: Arc<World>) -> Arc<World> {
     other.browser().sign_in("aisyah").await;
     // The first one asks again itself, `delivery` completes the second one.
     for is_repeated in [true, false] {
@@ -86,6 +91,33 @@ async fn directory_world() -> Arc<World> {
         other.sync().await.unwrap();
     }
     other
+}
+
+/// Uses what agents do.
+async fn help_desk(world: &Arc<World>, directory: &Arc<World>) {
+    let lim = Desk::of(world, "m.lim");
+    let reason = || remark("lost phone");
+    world.register(&NEWCOMER).await;
+    lim.ask("mei", What::SendCode { method: Method::Sms }).await;
+    lim.ask("priya", What::Show { reveal: None }).await;
+    lim.ask("aisyah", What::CheckApp { code: SecretText::new(world.app_code(0)) }).await;
+    lim.pass("newcomer").await;
+    lim.check("aisyah").await;
+    lim.ask("aisyah", removal("totp")).await;
+    // A passkey has an item among all accounts.
+    let registered = world.enrolment.registered(&AISYAH.account().id).await.unwrap();
+    let passkey = registered.entries_of(Kind::Passkey).next().unwrap();
+    lim.ask("aisyah", removal(passkey.id.as_str())).await;
+    lim.ask("aisyah", What::Release { known_devices: true, reason: reason() }).await;
+    lim.ask("mei", What::Unlock { reason: reason() }).await;
+    world.fail_calls("help-desk", "dynamodb:UpdateItem", "AccountsTable");
+    lim.ask("mei", What::Unlock { reason: reason() }).await;
+    world.clear_faults();
+    let tan = Desk::of(directory, "s.tan");
+    tan.ask("aisyah", What::Unlock { reason: reason() }).await;
+    directory.live.set(Mood::DropsAfterWrite);
+    tan.ask("aisyah", What::Unlock { reason: reason() }).await;
+    directory.live.set(Mood::Well);
 }
 
 /// Controls: C-095.
@@ -175,8 +207,14 @@ async fn role_grants_only_permissions_its_function_uses() {
 
     world.housekeep().await.unwrap();
 
-    let other = directory_world().await;
-    let of_functions = |call: &Call| call.principal != ADMINISTRATOR;
+    let other = World::with(&[("REKEY_DIRECTORY", "ad")]).await;
+    help_desk(&world, &other).await;
+    let other = directory_world(other).await;
+    // Agents have roles of their own, and everybody may ask STS for their own name without a grant.
+    let of_functions = |call: &Call| {
+        let is_function = call.principal != ADMINISTRATOR && agent(&call.principal).is_none();
+        is_function && call.action != "sts:GetCallerIdentity"
+    };
     let calls = world.emulator.calls().into_keys().chain(other.emulator.calls().into_keys());
     let used: BTreeSet<Use> =
         calls.filter(of_functions).map(|call| (call.principal, call.action, call.resource)).collect();

@@ -109,10 +109,7 @@ async fn calls_without_origin_are_not_offered() {
             .iter()
             .map(|offer| offer["method"].as_str().unwrap())
             .collect();
-        assert!(
-            !methods.is_empty() && !methods.iter().any(|method| method.ends_with("_call")),
-            "{methods:?}"
-        );
+        assert!(methods.len() > 1 && !methods.iter().any(|method| method.ends_with("_call")), "{methods:?}");
         let refused = browser.send_phone("mobile_call", "012-345 6798").await;
         assert_eq!(refused.problem(), (422, "method-unavailable".into()), "{login}");
     }

@@ -87,7 +87,9 @@ fn of_mailbox(ports: &Ports, address: &EmailAddress, purpose: Purpose) -> Option
     let sends = &ports.settings.sends;
     let (limit, most) = match purpose {
         Purpose::SecurityInfo => (RateLimit::CodesToNewMailbox(mailbox), twice(sends.per_day)),
-        Purpose::Reset | Purpose::SecondStep => (RateLimit::CodesToMailbox(mailbox), twice(sends.per_hour)),
+        Purpose::Reset | Purpose::SecondStep | Purpose::HelpDesk => {
+            (RateLimit::CodesToMailbox(mailbox), twice(sends.per_hour))
+        }
     };
     Some(Limits {
         of_contact: vec![(limit.clone(), most)],
@@ -109,7 +111,7 @@ fn of_number(ports: &Ports, number: &PhoneNumber, code: &CodeMessage) -> Option<
         Purpose::SecurityInfo => {
             (RateLimit::CodesToNewNumber(number), RateLimit::CodesToNewBlock(block), u64::from(per_day))
         }
-        Purpose::Reset | Purpose::SecondStep => {
+        Purpose::Reset | Purpose::SecondStep | Purpose::HelpDesk => {
             (RateLimit::CodesToNumber(number), RateLimit::CodesToBlock(block), twice(per_day))
         }
     };

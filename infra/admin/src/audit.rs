@@ -9,8 +9,6 @@ use crate::outcome::Problem;
 /// An act that concerns one person.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Act {
-    /// `rekey show`.
-    Show,
     /// `rekey export`.
     Export,
     /// `rekey forget`.
@@ -23,7 +21,6 @@ pub enum Act {
 /// [`Problem`] if it can't be written; then the act must not follow.
 pub async fn act(deployment: &Deployment, act: Act, account: &AccountId) -> Result<(), Problem> {
     let event = match act {
-        Act::Show => json!({ "event": "person.shown" }),
         Act::Export => json!({ "event": "person.exported" }),
         Act::Forget => json!({ "event": "person.forgotten" }),
     };

@@ -13,6 +13,8 @@ Examples:
   rekey --local import people.csv                    shows what an import would do, and writes nothing
   rekey --local import people.csv --apply            does it
   rekey --stack rekey-production show aisyah         what is enrolled, as masks
+  rekey --stack rekey-production verify aisyah --by email    checks a caller by a code
+  rekey --stack rekey-production pass aisyah --reason 'lost phone'
   rekey --stack rekey-production export aisyah       all that is stored about a person, as JSON
   rekey --stack rekey-production forget aisyah       erases it
   rekey --local directory test aisyah                whether the directory's functions can do their work
@@ -26,6 +28,8 @@ Exit status:
   2    an option, a file name or a confirmation is wrong
   3    done, and something needs a look: rows were refused, or a check failed
   4    nobody has this login
+  5    refused by the help desk's rules
+  6    not done yet: another agent must repeat the command
   130  Ctrl-C
 
 A deployment is found by the name of its stack, with the credentials and the region of the environment:
@@ -72,6 +76,60 @@ pub enum Command {
     Show {
         /// A login of the person
         login: String,
+        /// Shows the whole name and contacts; the reason is recorded
+        #[arg(long, requires = "reason")]
+        reveal: bool,
+        /// Why they are shown
+        #[arg(long, requires = "reveal")]
+        reason: Option<String>,
+    },
+    /// Checks who is calling: by a code to an enrolled contact, a code of the app, or a document
+    Verify(Verify),
+    /// Gives a one-time pass to a caller whose identity was checked
+    Pass {
+        /// A login of the person
+        login: String,
+        /// Why; it is recorded
+        #[arg(long)]
+        reason: String,
+        /// How long it is valid, in minutes: 10 to 1440
+        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(10..=1440))]
+        minutes: u32,
+        /// Asks for no confirmation
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Removes a method that a caller lost; every contact is notified
+    Remove {
+        /// A login of the person
+        login: String,
+        /// The method, as `rekey show` names it
+        method: String,
+        /// Why; it is recorded
+        #[arg(long)]
+        reason: String,
+        /// Asks for no confirmation
+        #[arg(long)]
+        yes: bool,
+    },
+    /// Removes the lock of an account; the password stays
+    Unlock {
+        /// A login of the person
+        login: String,
+        /// Why; it is recorded
+        #[arg(long)]
+        reason: String,
+    },
+    /// Lifts the limits of an account, which strangers or mistakes used up
+    Release {
+        /// A login of the person
+        login: String,
+        /// Why; it is recorded
+        #[arg(long)]
+        reason: String,
+        /// Also ends the person's known devices
+        #[arg(long)]
+        end_devices: bool,
     },
     /// Writes all that is stored about a person as JSON, without secrets
     Export {
@@ -100,6 +158,34 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// How a caller is checked.
+#[derive(Debug, Args)]
+pub struct Verify {
+    /// A login of the person
+    pub login: String,
+    /// How
+    #[command(flatten)]
+    pub by: By,
+}
+
+/// The ways to check a caller, of which one is taken.
+#[derive(Debug, Args)]
+#[group(required = true, multiple = false)]
+pub struct By {
+    /// Sends a code to this contact, and asks for what the caller reads out: email, sms, mobile_call or office_call
+    #[arg(long, value_name = "METHOD")]
+    pub by: Option<String>,
+    /// Checks the code that was sent before
+    #[arg(long)]
+    pub code: Option<String>,
+    /// Checks a code of the caller's app; without a value, asks for it
+    #[arg(long, value_name = "CODE", num_args = 0..=1, require_equals = true, default_missing_value = "")]
+    pub app: Option<String>,
+    /// Records the document that you saw, such as 'student card'
+    #[arg(long, value_name = "TEXT")]
+    pub document: Option<String>,
 }
 
 /// The options of an import.
@@ -203,6 +289,11 @@ mod tests {
             &["import", "f", "--apply", "--dry-run"],
             &["nothing"],
             &["config"],
+            &["show", "a", "--reveal"],
+            &["pass", "a"],
+            &["pass", "a", "--reason", "lost", "--minutes", "9"],
+            &["verify", "a"],
+            &["verify", "a", "--by", "sms", "--document", "card"],
         ] {
             let error = Cli::try_parse_from(["rekey"].iter().chain(wrong)).unwrap_err();
             assert_eq!(error.exit_code(), 2, "{wrong:?}");

@@ -13,12 +13,14 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use rekey_people::failure::with_causes;
 use serde_json::Value;
-use shared::adapters::aws::{SdkConfig, config, emulated, with_region};
+use shared::adapters::agents::{self, OperatorLog};
+use shared::adapters::aws::{SdkConfig, agent_key, config, emulated, with_region};
 use shared::adapters::parameters;
 use shared::adapters::stack::{self, Stack};
 use shared::adapters::system::SystemClock;
+use shared::domain::help_desk_call::{Act, HelpAnswer, What};
 use shared::domain::keys::Keyring;
-use shared::ports::EntropyExt as _;
+use shared::ports::AuditLog as _;
 use shared::process::{PUBLIC_URL_PARAMETER, Process};
 use shared::settings::{PUBLIC_URL, Settings, aws};
 
@@ -99,11 +101,8 @@ impl Deployment {
             let _ = writeln!(std::io::stderr().lock(), "{event}");
             return Ok(());
         };
-        let id: [u8; 16] = self.process.entropy().bytes();
-        let stream = format!("rekey/{:032x}", u128::from_be_bytes(id));
-        let written =
-            stack::write_event(&self.aws, self.process.clock(), log, &stream, &event.to_string()).await;
-        written.map_err(|error| Problem::failed(with_causes(&error)))
+        let log = OperatorLog::new(&self.aws, self.process.clock(), self.process.entropy(), log.clone());
+        log.write(event).await.map_err(|error| Problem::failed(with_causes(&error)))
     }
 }
 
@@ -128,9 +127,7 @@ async fn find(global: &Global) -> Result<Found, Problem> {
     match (&global.local, &global.stack) {
         (Some(url), _) => local(url).await,
         (None, Some(name)) => deployed(name, global.region.clone()).await,
-        (None, None) => Err(Problem::usage(
-            "which deployment? Give --stack NAME (or set REKEY_STACK), or --local for a running `cargo local`",
-        )),
+        (None, None) => Err(which()),
     }
 }
 
@@ -166,9 +163,8 @@ async fn local(url: &str) -> Result<Found, Problem> {
         serde_json::from_slice(&body).map_err(|_| unreachable("is another program"))?;
     let variable = |name: &str| variables.get(name).cloned().ok_or_else(|| unreachable("is another program"));
     let aws = emulated(&variable("AWS_ENDPOINT_URL")?, &variable("AWS_ACCESS_KEY_ID")?);
-    let user = shared::settings::resource("USER").unwrap_or_else(|| "unknown".to_owned());
     let operator_log = Some(LOCAL_LOG.to_owned());
-    Ok(Found { variables, aws, actor: format!("local/{user}"), name: url.to_owned(), operator_log })
+    Ok(Found { variables, aws, actor: format!("local/{}", user()), name: url.to_owned(), operator_log })
 }
 
 fn not_loopback(url: &str) -> Problem {
@@ -177,8 +173,65 @@ fn not_loopback(url: &str) -> Problem {
     ))
 }
 
-/// Asks AWS for the variables of a stack.
-async fn deployed(name: &str, region: Option<String>) -> Result<Found, Problem> {
+/// The function for the help desk, with the credentials of an agent.
+pub struct HelpDesk {
+    aws: SdkConfig,
+    function: String,
+}
+
+impl HelpDesk {
+    /// Finds the function. An agent needs the right to find and to invoke it, and no other.
+    ///
+    /// # Errors
+    /// [`Problem`] that says what to do.
+    pub async fn open(global: &Global) -> Result<Self, Problem> {
+        match (&global.local, &global.stack) {
+            (Some(url), _) => {
+                let variables = local(url).await?.variables;
+                let variable = |name: &str| {
+                    let missing =
+                        || Problem::failed(format!("the local environment at {url} names no {name}"));
+                    variables.get(name).cloned().ok_or_else(missing)
+                };
+                let aws = emulated(&variable("AWS_ENDPOINT_URL")?, &agent_key("local", &user()));
+                Ok(Self { aws, function: variable("REKEY_FUNCTION_HELP_DESK")? })
+            }
+            (None, Some(name)) => {
+                let aws = credentials(global.region.clone())?;
+                let function = stack::find_help_desk(&aws, Arc::new(SystemClock), name).await;
+                let function = function.map_err(|error| Problem::failed(with_causes(&error)))?;
+                Ok(Self { aws, function })
+            }
+            (None, None) => Err(which()),
+        }
+    }
+
+    /// Asks for an act.
+    ///
+    /// # Errors
+    /// [`Problem`] if the function can't be reached. The act may then have been carried out.
+    pub async fn ask(&self, login: &str, what: What) -> Result<HelpAnswer, Problem> {
+        let act = Act { login: login.to_owned(), what };
+        let answer = stack::ask_help_desk(&self.aws, Arc::new(SystemClock), &self.function, &act).await;
+        answer.map_err(|error| Problem::failed(with_causes(&error)))
+    }
+}
+
+/// Returns the user of this machine, in the letters that names of agents have.
+fn user() -> String {
+    let user = shared::settings::resource("USER").unwrap_or_default();
+    let user: String = user.chars().filter(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(*c)).collect();
+    if user.is_empty() { "unknown".to_owned() } else { user }
+}
+
+fn which() -> Problem {
+    Problem::usage(
+        "which deployment? Give --stack NAME (or set REKEY_STACK), or --local for a running `cargo local`",
+    )
+}
+
+/// Returns the configuration of AWS's clients from the environment.
+fn credentials(region: Option<String>) -> Result<SdkConfig, Problem> {
     let region = region.or_else(|| aws("AWS_DEFAULT_REGION")).ok_or_else(|| {
         Problem::usage("which region? Set AWS_REGION, or give --region, such as ap-southeast-1")
     })?;
@@ -188,10 +241,19 @@ async fn deployed(name: &str, region: Option<String>) -> Result<Found, Problem> 
              configure export-credentials --format env)\"",
         ));
     }
-    let aws = with_region(&config(), region);
+    Ok(with_region(&config(), region))
+}
+
+/// Asks AWS for the variables of a stack.
+async fn deployed(name: &str, region: Option<String>) -> Result<Found, Problem> {
+    let aws = credentials(region)?;
     let clock = Arc::new(SystemClock);
     let failed = |error: stack::StackError| Problem::failed(with_causes(&error));
-    let actor = stack::caller(&aws, clock.clone()).await.map_err(failed)?;
+    let actor = agents::caller(&aws, clock.clone()).await.map_err(|error| {
+        Problem::failed(format!(
+            "sts:GetCallerIdentity failed: {error}. Check the network and the credentials"
+        ))
+    })?;
     let Stack { mut variables, operator_log } =
         stack::find(&aws, clock.clone(), name).await.map_err(failed)?;
     if let Some(parameter) = variables.get(PUBLIC_URL_PARAMETER) {

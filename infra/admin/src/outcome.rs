@@ -35,6 +35,8 @@ enum Kind {
     Failed,
     Usage,
     NotFound,
+    Refused(&'static str),
+    Awaiting,
     Interrupted,
 }
 
@@ -57,6 +59,16 @@ impl Problem {
         }
     }
 
+    /// Returns the problem that the help desk's rules refuse an act, with the name of the rule for programs.
+    pub fn refused(rule: &'static str, line: impl Into<String>) -> Self {
+        Self { kind: Kind::Refused(rule), lines: vec![line.into()] }
+    }
+
+    /// Returns the problem that another agent must repeat the act.
+    pub fn awaiting(line: impl Into<String>) -> Self {
+        Self { kind: Kind::Awaiting, lines: vec![line.into()] }
+    }
+
     /// Returns the problem that Ctrl-C ended the command.
     pub fn interrupted() -> Self {
         let why = "interrupted. What is written stays; the same command goes on from there";
@@ -69,6 +81,8 @@ impl Problem {
             Kind::Failed => 1,
             Kind::Usage => 2,
             Kind::NotFound => 4,
+            Kind::Refused(_) => 5,
+            Kind::Awaiting => 6,
             Kind::Interrupted => 130,
         }
     }
@@ -84,6 +98,8 @@ impl Problem {
             Kind::Failed => "failed",
             Kind::Usage => "usage",
             Kind::NotFound => "not_found",
+            Kind::Refused(rule) => rule,
+            Kind::Awaiting => "needs_another_agent",
             Kind::Interrupted => "interrupted",
         };
         json!({ "error": { "code": code, "exit": self.exit_code(), "lines": self.lines } })

@@ -133,12 +133,6 @@ fn table(header: &[&str], rows: impl IntoIterator<Item = Vec<String>>) -> String
     table.lines().map(|line| line.trim_end().to_owned()).collect::<Vec<_>>().join("\n")
 }
 
-/// Returns a name as a mask: the first letter of each word.
-pub fn masked_name(name: &str) -> String {
-    let word = |word: &str| word.chars().next().map(|first| format!("{first}…"));
-    name.split_whitespace().filter_map(word).collect::<Vec<_>>().join(" ")
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -154,11 +148,5 @@ mod tests {
             before(lines[2], 'y').chars().count(),
             "{text}"
         );
-    }
-
-    #[test]
-    fn names_are_masked_by_word() {
-        assert_eq!(masked_name("Nur Aisyah binti Rahman"), "N… A… b… R…");
-        assert_eq!(masked_name("陈美玲"), "陈…");
     }
 }

@@ -291,6 +291,80 @@ async fn command_line_ends_with_documented_statuses() {
     assert_eq!(rekey.run_at("http://192.0.2.1:8025", &["show", "ali"]).await.status, 2);
 }
 
+/// An agent helps a caller who lost the phone, from the check to a new password.
+/// Controls: C-222, C-223.
+#[tokio::test(flavor = "multi_thread")]
+async fn caller_is_helped_from_check_to_reset() {
+    let rekey = Rekey::start().await;
+    rekey.import(FIRST).await;
+    let pass = ["pass", "ali", "--reason", "lost phone", "--yes"];
+    let unchecked = rekey.run(&[&pass[..], &["--json"]].concat()).await;
+    assert_eq!(unchecked.status, 5, "{unchecked:?}");
+    let error: Value = serde_json::from_str(&unchecked.out).unwrap();
+    assert_eq!(error["error"]["code"], "not_checked");
+    let sent = rekey.json(&["verify", "ali", "--by", "email"]).await;
+    assert_eq!(sent["sent_to"], "a*****@*****");
+    rekey.environment.messages(|all| all.iter().any(|message| message.code.is_some())).await;
+    let messages = rekey.environment.local.dev_inbox.messages();
+    let code = messages.into_iter().find_map(|message| message.code).unwrap();
+    assert_eq!(rekey.run(&["verify", "ali", "--code", "00000000"]).await.status, 5, "a wrong code");
+    assert_eq!(rekey.run(&["verify", "ali", "--code", &code]).await.status, 0);
+    let without_terminal = rekey.run(&pass[..4]).await;
+    assert_eq!(without_terminal.status, 2, "nobody can confirm");
+    let given = rekey.run(&pass).await;
+    assert_eq!(given.status, 0, "{given:?}");
+    let mut browser = rekey.environment.browser();
+    browser.open("ali", "forgotten").await;
+    let typed = json!({ "method": "pass", "code": given.out.trim() });
+    assert_eq!(browser.post("/code", typed).await.page(), "password");
+    assert_eq!(browser.password("Helang-Terbang-7!").await.page(), "done");
+    rekey.delivered("+60123456701").await;
+
+    // A further pass in the same week is a colleague's matter.
+    assert_eq!(rekey.run(&["verify", "ali", "--document", "student card"]).await.status, 0);
+    for _ in 0..2 {
+        assert_eq!(rekey.run_as("m.lim", &pass).await.status, 6);
+    }
+    assert_eq!(rekey.run_as("s.tan", &pass).await.status, 0);
+    let actors: Vec<String> = rekey
+        .environment
+        .local
+        .emulator
+        .operator_events()
+        .into_iter()
+        .filter(|event| event["event"] == "pass.issued")
+        .map(|event| event["actor"].as_str().unwrap().rsplit('/').next().unwrap().to_owned())
+        .collect();
+    assert_eq!(actors.len(), 2);
+    assert_eq!(actors[1], "s.tan");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn helper_acts_end_with_documented_statuses() {
+    let rekey = Rekey::start().await;
+    rekey.import(FIRST).await;
+    for (arguments, status) in [
+        (&["unlock", "nobody", "--reason", "wrong passwords"][..], 4),
+        (&["unlock", "ali", "--reason", "wrong passwords"], 0),
+        (&["release", "ali", "--reason", "kept out", "--end-devices"], 0),
+        (&["remove", "ali", "mobile", "--reason", "lost phone", "--yes"], 5),
+        (&["remove", "ali", "fax", "--reason", "lost phone", "--yes"], 2),
+        (&["verify", "ali", "--by", "fax"], 2),
+        (&["verify", "ali", "--by", "office_call"], 5),
+        (&["release", "ali", "--reason", "x"], 2),
+        (&["show", "ali", "--reveal", "--reason", "a letter came back"], 0),
+        (&["verify", "ali", "--document", "student card"], 0),
+        (&["remove", "ali", "mobile", "--reason", "lost phone", "--yes"], 0),
+        (&["remove", "ali", "mobile", "--reason", "lost phone", "--yes"], 5),
+        (&["remove", "ali", "alternate_email", "--reason", "lost mailbox", "--yes"], 6),
+    ] {
+        let ended = rekey.run(arguments).await;
+        assert_eq!(ended.status, status, "{arguments:?} {ended:?}");
+    }
+    let shown = rekey.json(&["show", "ali"]).await;
+    assert_eq!(shown["methods"].as_array().unwrap().len(), 1, "{shown:#}");
+}
+
 #[tokio::test(flavor = "multi_thread")]
 async fn completions_are_written_for_the_shell() {
     let rekey = Rekey::start().await;

@@ -82,7 +82,7 @@ impl Parts<'_> {
         administrator.sign_in_directory().map_err(|error| why(ADMINISTRATOR, &error))
     }
 
-    /// Builds every function. Those of the directory are ready to be invoked afterwards.
+    /// Builds every function. Those that are invoked are ready for it afterwards.
     ///
     /// # Errors
     /// [`Failure`] if template.yaml lacks a setting that a function needs, or a parameter is invalid.
@@ -108,9 +108,11 @@ impl Parts<'_> {
             let ports = ports.clone();
             Box::pin(async move { housekeeping::handle(&ports).await.map_err(|error| with_causes(&*error)) })
         });
+        let mut invokables = vec![("help-desk", self.help_desk().await?)];
         if matches!(self.settings.directory, DirectoryKind::Remote(_)) {
-            self.emulator.set_invokables(self.directory_functions().await?);
+            invokables.extend(self.directory_functions().await?);
         }
+        self.emulator.set_invokables(invokables);
         Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping })
     }
 
@@ -131,7 +133,16 @@ impl Parts<'_> {
         }))
     }
 
-    /// Builds the functions of the organisation's own directory, by the variable that names each to its callers.
+    /// Builds the function that agents invoke.
+    async fn help_desk(&self) -> Result<Invoke, Failure> {
+        let ports = Arc::new(self.ports("help-desk", help_desk::Ports::from_process).await?);
+        Ok(invokable(move |request| {
+            let ports = ports.clone();
+            async move { help_desk::handle(&ports, request).await }
+        }))
+    }
+
+    /// Builds the functions of the organisation's own directory.
     async fn directory_functions(&self) -> Result<[(&'static str, Invoke); 2], Failure> {
         let process = self.process("directory-read").await?;
         let ports = directory::read::Ports::from_process(&process).await;
@@ -147,7 +158,7 @@ impl Parts<'_> {
             let ports = writes.clone();
             async move { directory::write::handle(&ports, request).await }
         });
-        Ok([("REKEY_FUNCTION_DIRECTORY_READ", read), ("REKEY_FUNCTION_DIRECTORY_WRITE", write)])
+        Ok([("directory-read", read), ("directory-write", write)])
     }
 
     /// Builds a function's process, with its own resources and access key.
@@ -155,7 +166,10 @@ impl Parts<'_> {
     /// # Errors
     /// [`Failure`] if its keys can't be read.
     pub async fn process(&self, function: &str) -> Result<Process, Failure> {
-        let resources = self.emulator.resources(function);
+        let mut resources = self.emulator.resources(function);
+        // As Lambda sets it.
+        let name = self.emulator.function_name(function);
+        resources.extend(name.map(|name| ("AWS_LAMBDA_FUNCTION_NAME".to_owned(), name)));
         let parts = process::Parts {
             settings: self.settings.clone(),
             aws: emulated(self.emulator.endpoint(), function),

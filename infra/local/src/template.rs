@@ -160,8 +160,8 @@ impl Template {
         if errors.is_empty() { Ok(template) } else { Err(Failure::all(errors)) }
     }
 
-    /// Returns the environment variables of a function that name a table, queue, secret, function or parameter, with its
-    /// logical id or name.
+    /// Returns the environment variables of a function that name a table, queue, secret, function, log or parameter, with
+    /// its logical id or name.
     pub fn named_by<'a>(&'a self, function: &'a Function) -> impl Iterator<Item = (&'a str, &'a str)> {
         let is_named = |id: &str| {
             self.tables.contains_key(id)
@@ -170,7 +170,9 @@ impl Template {
                 || self.functions.values().any(|function| function.id == id)
         };
         let variables = function.variables.iter().map(|(variable, id)| (variable.as_str(), id.as_str()));
-        variables.filter(move |(variable, id)| variable.starts_with("REKEY_PARAMETER_") || is_named(id))
+        let is_other =
+            |variable: &str| variable.starts_with("REKEY_PARAMETER_") || variable.starts_with("REKEY_LOG_");
+        variables.filter(move |(variable, id)| is_other(variable) || is_named(id))
     }
 
     /// Returns the logical id that a function gets in an environment variable.

@@ -2,6 +2,7 @@
 //! common time-outs.
 
 #[cfg(any(
+    feature = "agents",
     feature = "parameters",
     feature = "remote-directory",
     feature = "secrets",
@@ -9,6 +10,8 @@
     feature = "stack"
 ))]
 pub(super) mod signed;
+#[cfg(feature = "agents")]
+pub(super) mod xml;
 
 use std::time::Duration;
 
@@ -98,6 +101,11 @@ pub fn emulated(endpoint: &str, access_key: &str) -> SdkConfig {
         // An emulator fails when it is told to, and never because of its load.
         .retry_config(retries().with_initial_backoff(Duration::from_millis(1)))
         .build()
+}
+
+/// Returns the access key by which an emulator knows an agent of the help desk.
+pub fn agent_key(role: &str, name: &str) -> String {
+    format!("agent:{role}:{name}")
 }
 
 /// Returns the context that trusts only Amazon's roots.

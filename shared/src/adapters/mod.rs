@@ -1,5 +1,7 @@
 //! Implementations of the ports, one outside system per module and feature.
 
+#[cfg(feature = "agents")]
+pub mod agents;
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(any(feature = "builtin-directory", feature = "ldap"))]

@@ -1,7 +1,8 @@
-//! What a deployed stack consists of, for `rekey`: the environment of its functions, the log of operators, and who asks.
+//! What a deployed stack consists of, for `rekey`: the environment of its functions, the log of operators, and the
+//! function for the help desk.
 //!
-//! `CloudFormation` and STS speak AWS's query protocol with answers in XML, Lambda and `CloudWatch` Logs speak JSON. These
-//! requests need no client of their own.
+//! `CloudFormation` speaks AWS's query protocol with answers in XML, Lambda speaks JSON. These requests need no client of
+//! their own.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -11,19 +12,26 @@ use aws_types::SdkConfig;
 use futures_util::future::try_join_all;
 use percent_encoding::{NON_ALPHANUMERIC, utf8_percent_encode};
 use serde::Deserialize;
-use serde_json::{Value, json};
 use thiserror::Error;
+use zeroize::Zeroizing;
 
+use super::agents;
 use super::aws::CallError;
 use super::aws::signed::{SignedAnswer, SignedClient};
+use super::aws::xml::element;
+use crate::domain::help_desk_call::{Act, HelpAnswer, HelpRequest, SecretText};
 use crate::ports::Clock;
 
 /// Time-out of a call. A person waits at a terminal.
 const TIMEOUT: Duration = Duration::from_secs(10);
 /// The type of functions in a stack.
 const FUNCTION: &str = "AWS::Lambda::Function";
+/// The longest wait for the function for the help desk: its timeout in template.yaml, and some more.
+const INVOCATION: Duration = Duration::from_secs(25);
 /// The log of operators in template.yaml.
 const LOG: &str = "OperatorLog";
+/// The function for the help desk in template.yaml.
+const HELP_DESK: &str = "HelpDeskFunction";
 /// The most pages of resources that are read, each of a hundred: a stack has 500 resources at most.
 const PAGES: usize = 10;
 
@@ -38,6 +46,9 @@ pub enum StackError {
     /// The stack has none of Rekey's functions.
     #[error("the stack {0} has no function of Rekey. Name the stack that template.yaml made")]
     NoFunctions(String),
+    /// The stack has no function for the help desk.
+    #[error("the stack {0} has no function for the help desk. Deploy this version first")]
+    NoHelpDesk(String),
     /// A service refused the call or did not answer.
     #[error("{call} failed: {reason}. Check the network, and that your role allows {call}")]
     Failed {
@@ -62,7 +73,7 @@ pub struct Stack {
 /// # Errors
 /// [`StackError`].
 pub async fn find(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Result<Stack, StackError> {
-    let Resources { functions, operator_log } = resources(config, clock.clone(), stack).await?;
+    let Resources { functions, operator_log, .. } = resources(config, clock.clone(), stack).await?;
     let lambda = SignedClient::once(config, "lambda", TIMEOUT, clock);
     let read = functions.iter().map(|name| variables(&lambda, name));
     let all = try_join_all(read).await?.into_iter().flatten();
@@ -73,57 +84,58 @@ pub async fn find(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Res
     Ok(Stack { variables, operator_log })
 }
 
-/// Writes an event to a log, under a stream of its own.
+/// Returns the name of a stack's function for the help desk.
 ///
 /// # Errors
 /// [`StackError`].
-pub async fn write_event(
+pub async fn find_help_desk(
     config: &SdkConfig,
     clock: Arc<dyn Clock>,
-    log: &str,
-    stream: &str,
-    event: &str,
-) -> Result<(), StackError> {
-    let milliseconds = clock.now().as_seconds().saturating_mul(1_000);
-    let client = SignedClient::once(config, "logs", TIMEOUT, clock);
-    let create = json!({ "logGroupName": log, "logStreamName": stream });
-    call_logs(&client, "logs:CreateLogStream", "Logs_20140328.CreateLogStream", &create).await?;
-    let events = json!([{ "timestamp": milliseconds, "message": event }]);
-    let put = json!({ "logGroupName": log, "logStreamName": stream, "logEvents": events });
-    call_logs(&client, "logs:PutLogEvents", "Logs_20140328.PutLogEvents", &put).await
+    stack: &str,
+) -> Result<String, StackError> {
+    let found = resources(config, clock, stack).await?;
+    found.help_desk.ok_or_else(|| StackError::NoHelpDesk(stack.to_owned()))
 }
 
-async fn call_logs(
-    client: &SignedClient,
-    call: &'static str,
-    target: &'static str,
-    body: &Value,
-) -> Result<(), StackError> {
-    let headers = [("content-type", "application/x-amz-json-1.1"), ("x-amz-target", target)];
-    let answer = client.post("/", &headers, body.to_string().as_bytes()).await;
-    let answer = answer.map_err(|error| StackError::Failed { call, reason: error.into() })?;
-    if answer.status == 200 { Ok(()) } else { Err(failed(call, refusal(&answer))) }
-}
-
-/// Returns the ARN of the caller, as AWS knows it.
+/// Invokes the function for the help desk with an act of the agent whose credentials `config` has, and returns its
+/// answer. It asks once: the act may have been carried out though there is no answer.
 ///
 /// # Errors
 /// [`StackError`].
-pub async fn caller(config: &SdkConfig, clock: Arc<dyn Clock>) -> Result<String, StackError> {
-    const CALL: &str = "sts:GetCallerIdentity";
-    let client = SignedClient::once(config, "sts", TIMEOUT, clock);
-    let answer = query(&client, CALL, &[("Action", "GetCallerIdentity"), ("Version", "2011-06-15")]).await?;
-    if answer.status != 200 {
-        return Err(failed(CALL, code(&answer)));
+pub async fn ask_help_desk(
+    config: &SdkConfig,
+    clock: Arc<dyn Clock>,
+    function: &str,
+    act: &Act,
+) -> Result<HelpAnswer, StackError> {
+    const CALL: &str = "lambda:InvokeFunction";
+    let unreadable = || failed(CALL, "an unreadable answer".to_owned());
+    let act = SecretText::new(serde_json::to_string(act).map_err(|_| unreadable())?);
+    let caller = agents::sign(config, clock.clone(), function, act.expose()).await;
+    let caller = caller.map_err(|reason| StackError::Failed { call: "sts:GetCallerIdentity", reason })?;
+    let request = serde_json::to_vec(&HelpRequest { caller, act }).map(Zeroizing::new);
+    let request = request.map_err(|_| unreadable())?;
+    let lambda = SignedClient::once(config, "lambda", INVOCATION, clock);
+    let path = format!("/2015-03-31/functions/{}/invocations", in_path(function));
+    let answer = lambda.post(&path, &[("content-type", "application/json")], &request).await;
+    let answer = answer.map_err(|error| StackError::Failed { call: CALL, reason: error.into() })?;
+    match answer.status {
+        200 if answer.is_function_error => Err(failed(CALL, "the function failed: see its log".to_owned())),
+        200 => serde_json::from_slice(&answer.body).map_err(|_| unreadable()),
+        _ => Err(failed(CALL, refusal(&answer))),
     }
-    let text = String::from_utf8_lossy(&answer.body);
-    element(&text, "Arn").ok_or_else(|| failed(CALL, "an unreadable answer".to_owned()))
+}
+
+/// Returns a name as a segment of a path.
+fn in_path(name: &str) -> String {
+    utf8_percent_encode(name, NON_ALPHANUMERIC).to_string().replace("%2D", "-").replace("%5F", "_")
 }
 
 /// The parts of a stack that commands use.
 #[derive(Default)]
 struct Resources {
     functions: Vec<String>,
+    help_desk: Option<String>,
     operator_log: Option<String>,
 }
 
@@ -148,10 +160,15 @@ async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Re
             });
         }
         for resource in text.split("<member>").skip(1) {
+            let (id, name) =
+                (element(resource, "LogicalResourceId"), element(resource, "PhysicalResourceId"));
+            if id.as_deref() == Some(HELP_DESK) {
+                found.help_desk.clone_from(&name);
+            }
             if element(resource, "ResourceType").as_deref() == Some(FUNCTION) {
-                found.functions.extend(element(resource, "PhysicalResourceId"));
-            } else if element(resource, "LogicalResourceId").as_deref() == Some(LOG) {
-                found.operator_log = element(resource, "PhysicalResourceId");
+                found.functions.extend(name);
+            } else if id.as_deref() == Some(LOG) {
+                found.operator_log = name;
             }
         }
         next = element(&text, "NextToken");
@@ -165,9 +182,7 @@ async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Re
 /// Returns the environment variables of a function.
 async fn variables(lambda: &SignedClient, name: &str) -> Result<BTreeMap<String, String>, StackError> {
     const CALL: &str = "lambda:GetFunctionConfiguration";
-    let name =
-        utf8_percent_encode(name, NON_ALPHANUMERIC).to_string().replace("%2D", "-").replace("%5F", "_");
-    let path = format!("/2015-03-31/functions/{name}/configuration");
+    let path = format!("/2015-03-31/functions/{}/configuration", in_path(name));
     let answer = lambda.get(&path).await;
     let answer = answer.map_err(|error| StackError::Failed { call: CALL, reason: error.into() })?;
     if answer.status != 200 {
@@ -206,17 +221,6 @@ fn code(answer: &SignedAnswer) -> String {
     element(&text, "Code").unwrap_or_else(|| format!("status {}", answer.status))
 }
 
-/// Returns the text of the first element of this name that has no attributes and no children.
-fn element(xml: &str, name: &str) -> Option<String> {
-    let (_, rest) = xml.split_once(&format!("<{name}>"))?;
-    let (text, _) = rest.split_once(&format!("</{name}>"))?;
-    let text = text.trim();
-    let unescaped =
-        [("&lt;", "<"), ("&gt;", ">"), ("&quot;", "\""), ("&apos;", "'"), ("&#39;", "'"), ("&amp;", "&")];
-    let read = unescaped.iter().fold(text.to_owned(), |text, (from, to)| text.replace(from, to));
-    (!read.is_empty()).then_some(read)
-}
-
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Configuration {
@@ -236,17 +240,4 @@ struct Refusal {
     code: Option<String>,
     #[serde(rename = "Message", alias = "message")]
     message: Option<String>,
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn elements_are_read_with_their_escapes() {
-        let xml = "<R><NextToken>a&amp;lt;b&quot;</NextToken><Empty></Empty><Id> x </Id></R>";
-        assert_eq!(element(xml, "NextToken").as_deref(), Some("a&lt;b\""));
-        assert_eq!(element(xml, "Id").as_deref(), Some("x"));
-        assert_eq!((element(xml, "Empty"), element(xml, "Missing")), (None, None));
-    }
 }

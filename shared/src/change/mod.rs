@@ -25,9 +25,9 @@ use crate::domain::time::Seconds;
 
 /// The length of a lease: longer than the function's timeout, so that a second request never meets a first
 /// one that still writes.
-const LEASE: Seconds = Seconds(30);
+pub const LEASE: Seconds = Seconds(30);
 /// The delay of the reconciliation: after the end of the lease.
-const RECONCILE_AFTER: Seconds = Seconds(45);
+pub const RECONCILE_AFTER: Seconds = Seconds(45);
 /// How often a flow may acquire the lease, and so have a new password compared with earlier ones. A rejection
 /// reveals whether the submitted password is the current one. A person who verified two factors and knows it
 /// loses nothing, and ten comparisons reveal nothing to others.

@@ -27,16 +27,18 @@ pub enum Event {
     /// A device's owner denied a request for approval.
     #[serde(rename = "refused")]
     ApprovalDenied,
+    /// The help desk issued a pass. Nothing was changed yet.
+    PassIssued,
     /// The password expires soon. Nothing was changed: the time of the event is that of the expiry.
     PasswordExpiring,
 }
 
 impl Event {
-    /// Returns whether a call reports it too. An office phone rings for a reset, and for a contact that was removed
+    /// Returns whether a call reports it too. An office phone rings for a reset, for a pass, and for a contact that was removed
     /// or replaced: the owner may have lost the channel that would tell them. Other changes reach the other contacts.
     pub const fn is_called(self) -> bool {
         match self {
-            Self::Reset | Self::Unconfirmed => true,
+            Self::Reset | Self::Unconfirmed | Self::PassIssued => true,
             Self::Removed(kind) | Self::Replaced(kind) => kind.is_contact(),
             Self::Added(_) | Self::Unlocked | Self::ApprovalDenied | Self::PasswordExpiring => false,
         }

@@ -93,6 +93,8 @@ pub enum Purpose {
     SecurityInfo,
     /// The second step of a sign-in to `/security-info`. The text warns that another person may know the password.
     SecondStep,
+    /// Checks the caller of the help desk, who reads it out.
+    HelpDesk,
 }
 
 /// The share of the day's texts and calls that a code counts in. No share alone uses up the day: a flood of one

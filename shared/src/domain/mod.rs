@@ -22,6 +22,8 @@ pub mod directory_examination;
 pub mod event;
 pub mod factor;
 pub mod flow;
+pub mod help_desk;
+pub mod help_desk_call;
 pub mod holder;
 pub mod import;
 pub mod keys;

@@ -119,9 +119,13 @@ mod tests {
             notified(event, email, alternate, Some("+60123456798"), Some("+60312345678"))
         };
         let with_call = [Channel::Email, Channel::Email, Channel::Sms, Channel::Voice];
-        for event in
-            [Event::Reset, Event::Unconfirmed, Event::Removed(Kind::Mobile), Event::Replaced(Kind::Mobile)]
-        {
+        for event in [
+            Event::Reset,
+            Event::Unconfirmed,
+            Event::PassIssued,
+            Event::Removed(Kind::Mobile),
+            Event::Replaced(Kind::Mobile),
+        ] {
             assert_eq!(all(event), with_call, "{event:?}");
         }
         for event in [

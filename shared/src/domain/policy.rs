@@ -2,6 +2,8 @@
 
 use std::collections::BTreeSet;
 
+use serde::{Deserialize, Serialize};
+
 use super::account::{Contact, Offer, Registration};
 use super::account_limits::{SendLimits, TieredLimit};
 use super::contact::Country;
@@ -11,6 +13,18 @@ use super::method::Method;
 /// The highest accepted probability that an attacker opens one targeted account within a year. The attacker
 /// never pauses, and nobody notices.
 pub const YEARLY_CHANCE_MAX: f64 = 0.025;
+
+/// Whether a person can reset.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum Readiness {
+    /// The account has enough factors.
+    Capable,
+    /// It has too few.
+    Partly,
+    /// It has none, or self-service is closed to it.
+    None,
+}
 
 /// Returns the methods that a reset offers: allowed, active, and in a country that messages may go to.
 pub fn offers(registration: &Registration, allowed: &[Method], countries: &[Country]) -> Vec<Offer> {

@@ -99,12 +99,14 @@ impl IncomingRequest {
     }
 }
 
-/// Returns the view of the methods, with one panel open.
+/// Returns the view of the methods, with one panel open. The pass is the last one, for everybody: nobody can tell from it
+/// whether there is an account, or a pass.
 pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
+    let pass = Offer { method: Method::Pass, masked: String::new(), young: false };
     MethodChoice {
         step: flow.progress.step(),
         steps: flow.context.steps,
-        methods: flow.offers().map(Offer::shown).collect(),
+        methods: flow.offers().map(Offer::shown).chain([pass]).collect(),
         selected,
         outcome: flow.progress.reason.outcome(),
     }

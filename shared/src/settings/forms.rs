@@ -4,6 +4,7 @@ use std::sync::LazyLock;
 
 use super::{DirectoryKind, SignInBy};
 use crate::domain::contact::{Country, EmailAddress};
+use crate::domain::help_desk::HelperPair;
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::oidc;
@@ -169,6 +170,12 @@ pub(super) fn voice_origin(origin: &str) -> Parsed<String> {
     fits.then(|| origin.to_owned()).ok_or(
         "is not an origin of calls. Use a phone number of the AWS account such as +60312345678, or the id or \
          ARN of a number or pool",
+    )
+}
+
+pub(super) fn helper(pair: &str) -> Parsed<HelperPair> {
+    HelperPair::parse(pair).ok_or(
+        "is no role of agents with a group of people. Use pairs such as rekey-helpers=students, and * for everybody",
     )
 }
 

@@ -9,17 +9,18 @@ use thiserror::Error;
 
 pub use self::reader::RESOURCES;
 use self::reader::Reader;
-use crate::domain::account::{Offer, Registration};
+use crate::domain::account::{Account, Offer, Registration, suffices};
 use crate::domain::account_limits::{SendLimits, TieredLimit};
 use crate::domain::contact::{Country, EmailAddress};
 use crate::domain::flow::{CODE_LONGEST, FLOW_LONGEST, FlowLimits};
+use crate::domain::help_desk::Helpers;
 use crate::domain::language::Language;
 use crate::domain::method::Method;
 use crate::domain::name::fold;
 use crate::domain::oidc::{self, OidcClient};
 use crate::domain::passkey::RelyingParty;
 use crate::domain::password::{PasswordPolicy, PasswordRules};
-use crate::domain::policy::{self, BruteForceRisk, YEARLY_CHANCE_MAX};
+use crate::domain::policy::{self, BruteForceRisk, Readiness, YEARLY_CHANCE_MAX};
 use crate::domain::push::PushHosts;
 use crate::domain::return_url::ReturnUrls;
 use crate::domain::time::Seconds;
@@ -94,7 +95,7 @@ pub struct Settings {
     /// The rules for passwords: `REKEY_PASSWORD_MIN`, `REKEY_PASSWORD_MAX`, `REKEY_PASSWORD_CLASSES`
     /// (`upper,lower,digit,symbol`, or nothing), `REKEY_PASSWORD_HISTORY`, `REKEY_PASSWORD_WORDS`.
     pub password: PasswordRules,
-    /// `REKEY_PASSWORD_BLOCKLIST`: a file of further rejected passwords beside the function's binary, one per line or
+    /// `REKEY_PASSWORD_BLOCKLIST`: a file of further rejected passwords, from a Lambda layer, one per line or
     /// as `rekey blocklist build` writes them.
     pub password_blocklist: Option<String>,
     /// `REKEY_PUBLIC_URL`: the base of links, without a trailing slash.
@@ -113,6 +114,8 @@ pub struct Settings {
     pub help_desk_phone: Option<String>,
     /// `REKEY_HELP_DESK_HOURS`: when somebody answers, as people read it.
     pub help_desk_hours: Option<String>,
+    /// `REKEY_HELPERS`: which agents of the help desk may help which people.
+    pub helpers: Helpers,
     /// `REKEY_SIGN_IN_URL`: where people sign in after a reset, if there is one address for all.
     pub sign_in_url: Option<String>,
     /// `REKEY_TIME_ZONE`: the zone of all times that pages and messages show. The default is the home country's,
@@ -223,6 +226,7 @@ impl Settings {
             help_desk_url: reader.one("REKEY_HELP_DESK_URL", "", forms::help_desk_url),
             help_desk_phone: reader.one("REKEY_HELP_DESK_PHONE", "", forms::shown),
             help_desk_hours: reader.one("REKEY_HELP_DESK_HOURS", "", forms::shown),
+            helpers: Helpers::new(reader.list("REKEY_HELPERS", "", forms::helper)),
             sign_in_url: reader.one("REKEY_SIGN_IN_URL", "", forms::sign_in_url),
             time_zone: reader
                 .one("REKEY_TIME_ZONE", "", forms::time_zone)
@@ -286,6 +290,19 @@ impl Settings {
     /// Returns the methods that a reset offers for a registration.
     pub fn offers(&self, registration: &Registration) -> Vec<Offer> {
         policy::offers(registration, &self.methods, &self.sms_countries)
+    }
+
+    /// Returns whether a person can reset, by the same check as page 1 of a reset.
+    pub fn readiness(&self, account: &Account, registration: &Registration) -> Readiness {
+        let evidence = registration.clone().as_evidence_for(account, &self.login_domains);
+        let offers = self.offers(&evidence);
+        if !account.state.may_reset() || offers.is_empty() {
+            Readiness::None
+        } else if suffices(&offers, self.steps) {
+            Readiness::Capable
+        } else {
+            Readiness::Partly
+        }
     }
 
     /// Returns whether the policy allows a code to the enrolled contact of `method`.

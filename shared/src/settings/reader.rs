@@ -6,10 +6,10 @@ use std::str::FromStr;
 
 use super::SettingsError;
 
-/// Prefixes of names that are read elsewhere: template.yaml's tables, queue, secrets, parameters and functions that a
-/// function may use.
-pub const RESOURCES: [&str; 5] =
-    ["REKEY_TABLE_", "REKEY_QUEUE_", "REKEY_SECRET_", "REKEY_PARAMETER_", "REKEY_FUNCTION_"];
+/// Prefixes of names that are read elsewhere: template.yaml's tables, queue, secrets, parameters, functions and log that
+/// a function may use.
+pub const RESOURCES: [&str; 6] =
+    ["REKEY_TABLE_", "REKEY_QUEUE_", "REKEY_SECRET_", "REKEY_PARAMETER_", "REKEY_FUNCTION_", "REKEY_LOG_"];
 
 /// Takes parameters one by one, and collects their errors.
 pub(super) struct Reader {

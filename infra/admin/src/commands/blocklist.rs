@@ -49,7 +49,7 @@ pub(super) fn build(options: &BuildBlocklist, output: &Output) -> Result<Outcome
         blocklist.len()
     ));
     output.line(format!("Every one of them is refused, and 1 in {rate} of all other passwords, too."));
-    output.line("Pack the file beside the function's binary, and set REKEY_PASSWORD_BLOCKLIST to its path.");
+    output.line("Put the file into a Lambda layer, and set RekeyPasswordBlocklist to its path there (infra/guides/deploying.md).");
     Ok(Outcome::Done)
 }
 

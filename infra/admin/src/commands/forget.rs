@@ -4,6 +4,7 @@ use serde_json::json;
 use shared::domain::account::{AccountId, AccountState};
 use shared::domain::account_copy::LoginClaims;
 use shared::domain::change_note::ChangeNote;
+use shared::domain::help_desk::masked_name;
 use shared::ports::CopyWrite;
 use shared::settings::DirectoryKind;
 
@@ -13,7 +14,7 @@ use crate::cli::Global;
 use crate::deployment::{Deployment, PEOPLE};
 use crate::find::{self, Found};
 use crate::outcome::{Outcome, Problem};
-use crate::output::{Output, masked_name};
+use crate::output::Output;
 
 /// What an erasure leaves, since it can't be found by the account.
 const REST: &str = "Open flows, sessions, rate limits and queued messages hold pseudonyms or sealed values, and end by \
@@ -29,9 +30,7 @@ pub(super) async fn run(
     let found = find::login(&deployment, login).await?;
     let name = found.account.as_ref().map(|copied| masked_name(&copied.account.name)).unwrap_or_default();
     if !yes {
-        let question = format!(
-            "Erase all that is stored about {login} ({name})? This can't be undone. Type the login: "
-        );
+        let question = format!("Erase all that is stored about {login} ({name})? This can't be undone.");
         confirm(login, &question, "not confirmed, so nothing was erased")?;
     }
     let is_builtin = deployment.settings.directory == DirectoryKind::Builtin;

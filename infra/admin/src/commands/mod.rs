@@ -5,6 +5,7 @@ mod config;
 mod directory;
 mod export;
 mod forget;
+mod help;
 mod import;
 mod refused;
 mod show;
@@ -23,7 +24,18 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
     let global = &cli.global;
     match &cli.command {
         Command::Import(options) => import::run(global, options, output).await,
-        Command::Show { login } => show::run(global, login, output).await,
+        Command::Show { login, reason, .. } => show::run(global, login, reason.as_deref(), output).await,
+        Command::Verify(options) => help::verify(global, options, output).await,
+        Command::Pass { login, reason, minutes, yes } => {
+            help::pass(global, login, reason, *minutes, *yes, output).await
+        }
+        Command::Remove { login, method, reason, yes } => {
+            help::remove(global, login, method, reason, *yes, output).await
+        }
+        Command::Unlock { login, reason } => help::unlock(global, login, reason, output).await,
+        Command::Release { login, reason, end_devices } => {
+            help::release(global, login, reason, *end_devices, output).await
+        }
         Command::Export { login } => export::run(global, login, output).await,
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
         Command::Directory(cli::Directory::Test { login, write_test, yes }) => {
@@ -46,16 +58,22 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
 }
 
 /// Asks the operator to type the login.
-fn confirm(login: &str, question: &str, refused: &str) -> Result<(), Problem> {
+fn confirm(login: &str, question: &str, not_confirmed: &str) -> Result<(), Problem> {
     if !io::stdin().is_terminal() {
         return Err(Problem::usage("a confirmation is needed. Run the command at a terminal, or give --yes"));
     }
+    let typed = asked(&format!("{question} Type the login: "));
+    if typed.trim() == login { Ok(()) } else { Err(Problem::usage(not_confirmed)) }
+}
+
+/// Asks at the terminal, and returns what was typed; nothing if the input ends.
+fn asked(question: &str) -> String {
     let mut err = anstream::stderr().lock();
     let _ = write!(err, "{question}");
     let _ = err.flush();
     let mut typed = String::new();
-    let read = io::stdin().lock().read_line(&mut typed);
-    if read.is_ok() && typed.trim() == login { Ok(()) } else { Err(Problem::usage(refused)) }
+    let _ = io::stdin().lock().read_line(&mut typed);
+    typed
 }
 
 /// Returns the problem that a store or a port failed.

@@ -1,80 +1,101 @@
 //! `rekey show`: a person's state and methods, as masks.
 
-use rekey_people::import::Readiness;
 use serde_json::json;
+use shared::adapters::system::SystemClock;
 use shared::domain::account::AccountState;
-use shared::domain::security_info::{Entry, Kind};
+use shared::domain::help_desk_call::{HelpAnswer, ShownMethod, ShownPerson, What};
+use shared::domain::policy::Readiness;
+use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
+use shared::ports::Clock as _;
 
-use super::failed;
-use crate::audit::{self, Act};
+use super::help::{not_done, remark};
 use crate::cli::Global;
-use crate::deployment::{Deployment, PEOPLE};
-use crate::find;
+use crate::deployment::HelpDesk;
 use crate::outcome::{Outcome, Problem};
-use crate::output::{Output, masked_name};
+use crate::output::Output;
 
-pub(super) async fn run(global: &Global, login: &str, output: &Output) -> Result<Outcome, Problem> {
-    let deployment = Deployment::open(global, &[PEOPLE]).await?;
-    let copied = find::person(&deployment, login).await?;
-    let account = &copied.account;
-    audit::act(&deployment, Act::Show, &account.id).await?;
-    let (now, process) = (deployment.process.clock().now(), &deployment.process);
-    let info = process.security_info().map_err(|error| failed(&error))?;
-    let registration = info.registration(&account.id, now).await.map_err(|error| failed(&error))?;
-    let enrolment = process.enrolment().map_err(|error| failed(&error))?;
-    let registered = enrolment.registered(&account.id).await.map_err(|error| failed(&error))?;
-    let readiness = Readiness::of(&deployment.settings, account, &registration);
-    let state = state_name(account.state);
+pub(super) async fn run(
+    global: &Global,
+    login: &str,
+    reason: Option<&str>,
+    output: &Output,
+) -> Result<Outcome, Problem> {
+    let reveal = reason.map(remark).transpose()?;
+    let desk = HelpDesk::open(global).await?;
+    let person = match desk.ask(login, What::Show { reveal }).await? {
+        HelpAnswer::Shown(person) => person,
+        other => return Err(not_done(login, &other)),
+    };
+    let now = SystemClock.now();
     if output.is_json() {
         output.json(&json!({
-            "login": account.shown_login(),
-            "name": masked_name(&account.name),
-            "email": account.email.as_ref().map(shared::domain::contact::EmailAddress::masked),
-            "state": state,
-            "group": copied.group,
-            "readiness": readiness,
-            "methods": registered.entries.iter().map(|entry| json!({
-                "kind": entry.id.kind().as_str(),
-                "shown": entry.shown,
-                "added_at": entry.added_at.to_string(),
-                "last_used_at": entry.last_used_at.map(|at| at.to_string()),
-                "counts_from": entry.active_from.to_string(),
-                "counts": entry.active_from <= now,
-                "old": entry.old_from <= now,
-                "replaces": entry.predecessor.as_ref().filter(|_| entry.active_from > now),
+            "login": person.login,
+            "name": person.name,
+            "email": person.email,
+            "state": state_name(person.state),
+            "group": person.group,
+            "readiness": person.readiness,
+            "methods": person.methods.iter().map(|method| json!({
+                "id": method.id,
+                "kind": method.id.kind().as_str(),
+                "shown": method.shown,
+                "added_at": method.added_at.to_string(),
+                "last_used_at": method.last_used_at.map(|at| at.to_string()),
+                "counts_from": method.active_from.to_string(),
+                "counts": method.active_from <= now,
+                "old": method.old_from <= now,
+                "replaces": method.replaces,
             })).collect::<Vec<_>>(),
-            "confirmed_at": registered.confirmed_at.map(|at| at.to_string()),
+            "confirmed_at": person.confirmed_at.map(|at| at.to_string()),
+            "checked": person.checked.as_ref().map(|check| json!({
+                "by": check.by, "agent": check.agent, "at": check.at.to_string(),
+            })),
         }));
         return Ok(Outcome::Done);
     }
-    let capable = match readiness {
+    write(login, &person, now, output);
+    Ok(Outcome::Done)
+}
+
+fn write(login: &str, person: &ShownPerson, now: Timestamp, output: &Output) {
+    let capable = match person.readiness {
         Readiness::Capable => "can reset",
         Readiness::Partly => "can't reset yet: too few methods",
         Readiness::None => "can't reset",
     };
-    output.line(format!("{}  {}  {state}  {capable}", account.logins.join(", "), masked_name(&account.name)));
-    if registered.entries.is_empty() {
-        output.line("No method is enrolled.");
-        return Ok(Outcome::Done);
+    let (login, state) = (person.login.as_deref().unwrap_or(login), state_name(person.state));
+    output.line(format!("{login}  {}  {state}  {capable}", person.name));
+    if let Some(check) = &person.checked {
+        output.line(format!("The caller was checked at {} by {}.", check.at, check.agent));
     }
-    let rows = registered.entries.iter().map(|entry| row(entry, now));
-    output.table(&["Method", "Shown", "Added", "Last used", "Counts"], rows);
-    Ok(Outcome::Done)
+    if person.methods.is_empty() {
+        output.line("No method is enrolled.");
+        return;
+    }
+    let rows = person.methods.iter().map(|method| row(method, now));
+    output.table(&["Name", "Method", "Shown", "Added", "Last used", "Counts"], rows);
 }
 
-fn row(entry: &Entry, now: Timestamp) -> Vec<String> {
-    let counts = if entry.active_from > now {
-        let instead = entry.predecessor.as_ref().map(|mask| format!("; {mask} until then"));
-        format!("from {}{}", entry.active_from, instead.unwrap_or_default())
-    } else if entry.old_from > now {
-        format!("yes; alone not before {}", entry.old_from)
+fn row(method: &ShownMethod, now: Timestamp) -> Vec<String> {
+    let counts = if method.active_from > now {
+        let instead = method.replaces.as_ref().map(|mask| format!("; {mask} until then"));
+        format!("from {}{}", method.active_from, instead.unwrap_or_default())
+    } else if method.old_from > now {
+        format!("yes; alone not before {}", method.old_from)
     } else {
         "yes".to_owned()
     };
-    let shown = if entry.shown.is_empty() { "–".to_owned() } else { entry.shown.clone() };
-    let used = entry.last_used_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
-    vec![kind_name(entry.id.kind()).to_owned(), shown, entry.added_at.to_string(), used, counts]
+    let shown = if method.shown.is_empty() { "–".to_owned() } else { method.shown.clone() };
+    let used = method.last_used_at.map_or_else(|| "never".to_owned(), |at| at.to_string());
+    vec![
+        method.id.as_str().to_owned(),
+        kind_name(method.id.kind()).to_owned(),
+        shown,
+        method.added_at.to_string(),
+        used,
+        counts,
+    ]
 }
 
 /// Returns the name of a kind for people.

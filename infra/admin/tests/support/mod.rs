@@ -59,7 +59,17 @@ impl Rekey {
     }
 
     pub async fn run_at(&self, inbox: &str, arguments: &[&str]) -> Ended {
-        let mut command = command(inbox, arguments);
+        Self::end(command(inbox, arguments)).await
+    }
+
+    /// Runs a command as another user of this machine.
+    pub async fn run_as(&self, user: &str, arguments: &[&str]) -> Ended {
+        let mut command = command(&self.inbox(), arguments);
+        command.env("USER", user);
+        Self::end(command).await
+    }
+
+    async fn end(mut command: Command) -> Ended {
         let output = tokio::task::spawn_blocking(move || command.output().unwrap()).await.unwrap();
         let text = |bytes: Vec<u8>| String::from_utf8(bytes).unwrap();
         Ended { status: output.status.code().unwrap(), out: text(output.stdout), err: text(output.stderr) }

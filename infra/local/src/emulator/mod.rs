@@ -36,6 +36,7 @@ pub mod ses;
 pub mod sns;
 pub mod sqs;
 pub mod ssm;
+mod sts;
 pub mod voice;
 pub mod wire;
 
@@ -183,6 +184,10 @@ impl Emulator {
             ("AWS_ENDPOINT_URL".to_owned(), self.state.origin.clone()),
         ];
         pairs.extend(self.resources(ADMINISTRATOR));
+        // No function invokes it, so no variable of theirs names it.
+        pairs.extend(
+            self.function_name("help-desk").map(|name| ("REKEY_FUNCTION_HELP_DESK".to_owned(), name)),
+        );
         pairs
     }
 
@@ -251,12 +256,16 @@ impl Emulator {
         }
     }
 
-    /// Sets the functions that other functions may invoke, by the environment variable that names each.
+    /// Sets the functions that may be invoked, by the crate of each.
     pub fn set_invokables(&self, functions: impl IntoIterator<Item = (&'static str, Invoke)>) {
-        let named = functions.into_iter().filter_map(|(variable, function)| {
-            Some((self.state.template.resource(variable)?.to_owned(), function))
-        });
+        let named =
+            functions.into_iter().filter_map(|(name, function)| Some((self.function_name(name)?, function)));
         *self.state.invokables.lock().unwrap_or_else(PoisonError::into_inner) = named.collect();
+    }
+
+    /// Returns the name of a function, by its crate or binary.
+    pub fn function_name(&self, function: &str) -> Option<String> {
+        self.state.template.functions.get(function).map(|function| function.id.clone())
     }
 
     /// Returns the events that operators' commands wrote, the earliest first.
@@ -443,6 +452,7 @@ impl Protocol {
                 let service = match field("Version") {
                     sns::VERSION => "sns",
                     ses::VERSION => "ses",
+                    sts::VERSION => "sts",
                     _ => "unknown",
                 };
                 (format!("{service}:{}", field("Action")), None)
@@ -558,6 +568,9 @@ impl Services {
                         ses::NAMESPACE,
                         request,
                     ),
+                    sts::VERSION => {
+                        query_response(sts::call(ACCOUNT, principal, action), action, sts::NAMESPACE, request)
+                    }
                     _ => {
                         let why = "the call has neither an X-Amz-Target nor a known Version";
                         protocol.refuse(ServiceError::new("InvalidAction", why), request)

@@ -42,6 +42,14 @@ impl Roles {
         if call.principal == ADMINISTRATOR {
             return true;
         }
+        if call.action == "sts:GetCallerIdentity" {
+            // IAM allows it to everybody.
+            return true;
+        }
+        if agent(&call.principal).is_some() {
+            let help_desk = self.0.get("help-desk").map(|function| &function.id);
+            return call.action == "lambda:InvokeFunction" && call.resource.as_ref() == help_desk;
+        }
         let Some(function) = self.0.get(&call.principal) else { return false };
         function.role.iter().any(|grant| {
             let on_it = |resource: &String| grant.resources.contains(resource);
@@ -54,6 +62,12 @@ impl Roles {
     }
 }
 
+/// Returns role and name of an agent of the help desk by the access key. The role may invoke the function `help-desk` and
+/// nothing else.
+pub fn agent(principal: &str) -> Option<(&str, &str)> {
+    principal.strip_prefix("agent:")?.split_once(':')
+}
+
 /// Returns the access key in a Signature Version 4 `Authorization` header.
 pub fn principal(authorization: &str) -> Option<&str> {
     let (_, credential) = authorization.strip_prefix("AWS4-HMAC-SHA256 ")?.split_once("Credential=")?;
@@ -62,6 +76,8 @@ pub fn principal(authorization: &str) -> Option<&str> {
 
 #[cfg(test)]
 mod tests {
+    use shared::adapters::aws::agent_key;
+
     use super::*;
 
     fn call(principal: &str, action: &str, resource: Option<&str>) -> Call {
@@ -88,6 +104,12 @@ mod tests {
             }
         }
         assert!(roles.allow(&call("password-set", "dynamodb:UpdateItem", Some("AccountsTable"))));
+        let sets = |attribute: &str| Call {
+            attributes: vec!["account".to_owned(), attribute.to_owned()],
+            ..call("help-desk", "dynamodb:UpdateItem", Some("AccountsTable"))
+        };
+        assert!(roles.allow(&sets("standing")), "the help desk removes locks");
+        assert!(!roles.allow(&sets("password")), "the help desk sets no password");
     }
 
     /// Controls: C-095.
@@ -124,6 +146,20 @@ mod tests {
         ] {
             assert!(!roles.allow(&call(principal, action, resource)), "{principal} {action}");
         }
+    }
+
+    /// Controls: C-224.
+    #[test]
+    fn agent_may_only_invoke_the_help_desk() {
+        let roles = Roles::from_template(&Template::from_project().unwrap());
+        let agent = agent_key("helpers", "m.lim");
+        let may = |action, resource| roles.allow(&call(&agent, action, Some(resource)));
+        assert!(may("lambda:InvokeFunction", "HelpDeskFunction"));
+        assert!(!may("lambda:InvokeFunction", "DirectoryWriteFunction"));
+        for action in ["dynamodb:Query", "dynamodb:PutItem"] {
+            assert!(!may(action, "SecurityInfoTable"), "{action}");
+        }
+        assert!(!may("secretsmanager:GetSecretValue", "SeedsSecret"));
     }
 
     #[test]

@@ -10,7 +10,6 @@ use shared::domain::same_person::is_same_person;
 use shared::domain::security_info::Kind;
 
 use super::plan::{Action, Plan, RowPlan, Stored};
-use super::report::Readiness;
 use super::{Failed, Importer};
 use crate::person::Person;
 use crate::reader::People;
@@ -111,7 +110,7 @@ impl Importer {
     ) -> Result<RowPlan<'a>, Failed> {
         plan.summary.another_person += 1;
         plan.summary.losses += 1;
-        plan.summary.before.add(Readiness::of(&self.settings, &found.account, &held.registration));
+        plan.summary.before.add(self.settings.readiness(&found.account, &held.registration));
         let action = Action::Another(Box::new(found.clone()));
         Ok(self.to_write(person, people, self.fresh_id()?, action, lines, plan))
     }
@@ -132,7 +131,7 @@ impl Importer {
         let added = decisions.iter().filter(|(_, action)| matches!(action, ImportAction::Put { .. })).count();
         plan.summary.contacts_added += added;
         let after = held.after(&contacts, &decisions, plan.now);
-        plan.summary.after.add(Readiness::of(&self.settings, &account, &after));
+        plan.summary.after.add(self.settings.readiness(&account, &after));
         let account = CopiedAccount {
             account,
             group: person.group.clone(),
@@ -169,8 +168,8 @@ impl Importer {
         summary.disabled += usize::from(is_disabled);
         summary.losses += usize::from(is_disabled || loses);
         summary.passwords_kept += usize::from(person.password.is_some());
-        summary.before.add(Readiness::of(&self.settings, &found.account, &held.registration));
-        summary.after.add(Readiness::of(&self.settings, &after.account, &registration));
+        summary.before.add(self.settings.readiness(&found.account, &held.registration));
+        summary.after.add(self.settings.readiness(&after.account, &registration));
         let is_changed = writes_account || is_changed;
         *(if is_changed { &mut summary.changed } else { &mut summary.unchanged }) += 1;
         let action = if writes_account || writes_contacts {

@@ -1,8 +1,7 @@
 //! What an import counts.
 
 use serde::Serialize;
-use shared::domain::account::{Account, Registration};
-use shared::settings::Settings;
+pub use shared::domain::policy::Readiness;
 
 /// The numbers of an import.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize)]
@@ -48,33 +47,6 @@ pub struct ReadinessCount {
     pub partly: usize,
     /// They have none, or self-service is closed to them.
     pub none: usize,
-}
-
-/// Whether a person can reset.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
-#[serde(rename_all = "snake_case")]
-pub enum Readiness {
-    /// The account has enough factors.
-    Capable,
-    /// It has too few.
-    Partly,
-    /// It has none, or self-service is closed to it.
-    None,
-}
-
-impl Readiness {
-    /// Judges an account by the same check as page 1 of a reset.
-    pub fn of(settings: &Settings, account: &Account, registration: &Registration) -> Self {
-        let evidence = registration.clone().as_evidence_for(account, &settings.login_domains);
-        let offers = settings.offers(&evidence);
-        if !account.state.may_reset() || offers.is_empty() {
-            Self::None
-        } else if shared::domain::account::suffices(&offers, settings.steps) {
-            Self::Capable
-        } else {
-            Self::Partly
-        }
-    }
 }
 
 impl ReadinessCount {

@@ -52,7 +52,10 @@ pub(in crate::adapters) struct SignedAnswer {
     /// The HTTP status.
     pub status: u16,
     /// The header `X-Amz-Function-Error`: Lambda has it where the function failed and not the call.
-    #[cfg_attr(not(feature = "remote-directory"), expect(dead_code, reason = "only Invoke reports one"))]
+    #[cfg_attr(
+        not(any(feature = "remote-directory", feature = "stack")),
+        expect(dead_code, reason = "only Invoke reports one")
+    )]
     pub is_function_error: bool,
     /// The body.
     pub body: Vec<u8>,
@@ -83,7 +86,7 @@ impl SignedClient {
     /// Returns a client for operations that must not be repeated, and that may take `timeout`. Each request has a
     /// connection of its own: after a pause a kept one may be dead, and then nobody could tell whether the service
     /// received the request.
-    #[cfg(any(feature = "remote-directory", feature = "stack"))]
+    #[cfg(any(feature = "agents", feature = "remote-directory"))]
     pub(in crate::adapters) fn once(
         config: &SdkConfig,
         service: &'static str,
@@ -163,6 +166,28 @@ impl SignedClient {
         self.send("GET", path, &[], &[]).await
     }
 
+    /// Returns the headers of a signed request to `/`, for another process that sends it.
+    #[cfg(feature = "agents")]
+    pub(in crate::adapters) async fn sign(
+        &self,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Result<Vec<(String, String)>, CallError> {
+        let request = self.request("POST", "/", headers, body).await;
+        let request = request.map_err(|_| CallError("the request could not be signed".to_owned()))?;
+        Ok(request.headers().iter().map(|(name, value)| (name.to_owned(), value.to_owned())).collect())
+    }
+
+    /// Posts `body` to `/` with the headers of a request that another process signed.
+    #[cfg(feature = "agents")]
+    pub(in crate::adapters) async fn forward(
+        &self,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Result<SignedAnswer, SignedError> {
+        self.exchange(self.unsigned("POST", "/", headers, body).map(|(request, _)| request)).await
+    }
+
     async fn send(
         &self,
         method: &'static str,
@@ -170,7 +195,13 @@ impl SignedClient {
         headers: &[(&'static str, &str)],
         body: &[u8],
     ) -> Result<SignedAnswer, SignedError> {
-        let built = self.request(method, path, headers, body).await;
+        self.exchange(self.request(method, path, headers, body).await).await
+    }
+
+    async fn exchange(
+        &self,
+        built: Result<HttpRequest, Box<dyn Error + Send + Sync>>,
+    ) -> Result<SignedAnswer, SignedError> {
         let request =
             built.map_err(|_| SignedError::NotSent(CallError("the request could not be built".into())))?;
         let no_answer = |what: &str| SignedError::NoAnswer(CallError(what.to_owned()));
@@ -186,15 +217,14 @@ impl SignedClient {
         tokio::time::timeout(self.timeout, call).await.unwrap_or_else(|_| Err(no_answer("no answer in time")))
     }
 
-    async fn request(
+    /// Returns a request without a signature, and its address.
+    fn unsigned(
         &self,
         method: &'static str,
         path: &str,
         headers: &[(&'static str, &str)],
         body: &[u8],
-    ) -> Result<HttpRequest, Box<dyn Error + Send + Sync>> {
-        let provider = self.config.credentials_provider().ok_or("no credentials")?;
-        let identity = provider.provide_credentials().await?.into();
+    ) -> Result<(HttpRequest, String), Box<dyn Error + Send + Sync>> {
         let region = self.config.region().ok_or("no region")?.as_ref();
         let endpoint = if let Some(endpoint) = self.config.endpoint_url() {
             endpoint.trim_end_matches('/').to_owned()
@@ -208,6 +238,26 @@ impl SignedClient {
             format!("https://{}.{region}.{domain}", self.service)
         };
         let uri = format!("{endpoint}{path}");
+        let mut request = HttpRequest::new(SdkBody::from(body));
+        request.set_method(method)?;
+        request.set_uri(uri.clone())?;
+        for (name, value) in headers {
+            request.headers_mut().insert(*name, (*value).to_owned());
+        }
+        Ok((request, uri))
+    }
+
+    async fn request(
+        &self,
+        method: &'static str,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Result<HttpRequest, Box<dyn Error + Send + Sync>> {
+        let provider = self.config.credentials_provider().ok_or("no credentials")?;
+        let identity = provider.provide_credentials().await?.into();
+        let region = self.config.region().ok_or("no region")?.as_ref();
+        let (mut request, uri) = self.unsigned(method, path, headers, body)?;
         let seconds = u64::try_from(self.clock.now().as_seconds()).unwrap_or_default();
         let params = v4::SigningParams::builder()
             .identity(&identity)
@@ -220,12 +270,6 @@ impl SignedClient {
         let signable =
             SignableRequest::new(method, &uri, headers.iter().copied(), SignableBody::Bytes(body))?;
         let (instructions, _) = sign(signable, &params)?.into_parts();
-        let mut request = HttpRequest::new(SdkBody::from(body));
-        request.set_method(method)?;
-        request.set_uri(uri)?;
-        for (name, value) in headers {
-            request.headers_mut().insert(*name, (*value).to_owned());
-        }
         for (name, value) in instructions.headers() {
             request.headers_mut().insert(name.to_owned(), value.to_owned());
         }

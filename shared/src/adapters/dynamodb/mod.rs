@@ -9,6 +9,7 @@ mod approvals;
 pub(super) mod batch;
 mod bind_leases;
 mod change_notes;
+mod desk_records;
 mod flows;
 mod item;
 mod pairings;
@@ -22,6 +23,7 @@ pub use approvals::DynamoApprovals;
 pub use aws_sdk_dynamodb::Client;
 pub use bind_leases::DynamoBindLeases;
 pub use change_notes::DynamoChangeNotes;
+pub use desk_records::DynamoDeskRecords;
 pub use flows::DynamoFlows;
 #[cfg(feature = "directory-sync")]
 pub(super) use item::b;

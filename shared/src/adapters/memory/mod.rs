@@ -10,6 +10,7 @@ mod account_copy;
 mod accounts;
 mod approvals;
 mod contact;
+mod desk_records;
 mod directory;
 mod enrolment;
 mod flows;
@@ -28,6 +29,7 @@ use std::sync::{Mutex, PoisonError};
 pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredMarks, StoredPassword, StoredSync};
 pub use approvals::{Approvals, StoredRequest};
 pub use contact::StoredContact;
+pub use desk_records::StoredDeskRecords;
 pub use directory::DirectoryNotes;
 pub use enrolment::{AccountEntries, EntriesState, SecurityInfoTable, StoredEntry};
 pub use flows::{Flows, StoredFlow};
@@ -57,6 +59,8 @@ pub struct Tables {
     pub pairings: Pairings,
     /// Counters of rate limits, and limit logs.
     pub rate_limits: RateLimits,
+    /// What the help desk did for each person.
+    pub desk_records: StoredDeskRecords,
     /// Enrolled entries, generations, leases and passes.
     pub security_info: SecurityInfoTable,
     /// Accounts of the built-in directory.

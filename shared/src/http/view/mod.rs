@@ -88,6 +88,13 @@ pub struct MethodChoice {
     pub outcome: Outcome,
 }
 
+impl MethodChoice {
+    /// Returns whether no enrolled method is left for the step.
+    pub fn has_no_enrolled_method(&self) -> bool {
+        self.methods.iter().all(|offer| offer.method == Method::Pass)
+    }
+}
+
 /// The page that asks for a sent code.
 #[derive(Clone, Serialize)]
 pub struct CodeEntry {

@@ -41,11 +41,16 @@ pub(super) fn compose(
                 Purpose::Reset => (&code.lead, &code.unasked),
                 Purpose::SecurityInfo => (&code.lead_security_info, &code.unasked_security_info),
                 Purpose::SecondStep => (&code.lead_security_info, &code.unasked_second_step),
+                Purpose::HelpDesk => (&code.lead_help_desk, &code.unasked_help_desk),
             };
             let mut blocks = vec![say(lead), grouped];
             blocks.extend(account(texts, message.login.as_deref()));
             blocks.extend(message.requested.as_ref().map(|requested| request(words, requested)));
-            blocks.extend([say(&code.validity), say(&code.warning), say(unasked)]);
+            let (validity, warning) = match message.purpose {
+                Purpose::HelpDesk => (&code.validity_help_desk, &code.warning_help_desk),
+                _ => (&code.validity, &code.warning),
+            };
+            blocks.extend([say(validity), say(warning), say(unasked)]);
             (code.subject.fill(&values), blocks)
         }
         Content::Notice(notice) => {

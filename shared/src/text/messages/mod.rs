@@ -15,7 +15,7 @@ use zeroize::{Zeroize, ZeroizeOnDrop};
 use self::texts::{Texts, Words};
 use crate::domain::colour::Colour;
 use crate::domain::language::Language;
-use crate::domain::message::{CodeMessage, Notice, Recipient};
+use crate::domain::message::{CodeMessage, Notice, Purpose, Recipient};
 use crate::domain::time::Timestamp;
 use crate::domain::time_zone::TimeZone;
 
@@ -137,7 +137,11 @@ impl MessageRenderer {
             Content::Code(message) => {
                 let (code, minutes) = (RenderedMessage(message.code.grouped()), message.minutes.to_string());
                 let values = [("code", code.expose()), ("minutes", minutes.as_str())];
-                segment::fit_sms_segment(texts.code.text, &self.organisation, &values)
+                let text = match message.purpose {
+                    Purpose::HelpDesk => texts.code.text_help_desk,
+                    _ => texts.code.text,
+                };
+                segment::fit_sms_segment(text, &self.organisation, &values)
             }
             Content::Notice(notice) => {
                 let facts = words.facts(notice);
@@ -310,6 +314,7 @@ mod tests {
                 Event::Unconfirmed,
                 Event::Added(Kind::Mobile),
                 Event::ApprovalDenied,
+                Event::PassIssued,
                 Event::PasswordExpiring,
             ];
             for event in events {

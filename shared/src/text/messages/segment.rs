@@ -103,9 +103,13 @@ mod tests {
     }
 
     fn code(organisation: &str, language: Language, digits: &str) -> String {
+        code_for(Purpose::Reset, organisation, language, digits)
+    }
+
+    fn code_for(purpose: Purpose, organisation: &str, language: Language, digits: &str) -> String {
         let message = CodeMessage {
             to: to(),
-            purpose: Purpose::Reset,
+            purpose,
             share: SmsShare::Rest,
             code: OneTimeCode::parse(digits).unwrap(),
             language,
@@ -137,10 +141,15 @@ mod tests {
     fn events() -> Vec<Event> {
         let of_kind = |kind| [Event::Added(kind), Event::Replaced(kind), Event::Removed(kind)];
         let kinds = Kind::ALL.into_iter().flat_map(of_kind);
-        [Event::Reset, Event::Unlocked, Event::Unconfirmed, Event::ApprovalDenied, Event::PasswordExpiring]
-            .into_iter()
-            .chain(kinds)
-            .collect()
+        let others = [
+            Event::Reset,
+            Event::Unlocked,
+            Event::Unconfirmed,
+            Event::ApprovalDenied,
+            Event::PassIssued,
+            Event::PasswordExpiring,
+        ];
+        others.into_iter().chain(kinds).collect()
     }
 
     #[test]
@@ -197,10 +206,12 @@ mod tests {
             event in prop::sample::select(events()),
             methods in prop::collection::vec(prop::sample::select(Method::ALL.to_vec()), 1..3),
         ) {
-            let code = code(&organisation, language, &digits);
-            prop_assert!(fits(&code), "{}", code);
             let grouped = OneTimeCode::parse(&digits).unwrap().grouped();
-            prop_assert!(code.contains(&grouped), "{}", code);
+            for purpose in [Purpose::Reset, Purpose::HelpDesk] {
+                let code = code_for(purpose, &organisation, language, &digits);
+                prop_assert!(fits(&code), "{}", code);
+                prop_assert!(code.contains(&grouped), "{}", code);
+            }
             let notice = notice(&organisation, language, event, &methods);
             prop_assert!(fits(&notice), "{}", notice);
         }

@@ -61,9 +61,9 @@ fn code(language: Language, purpose: Purpose) -> CodeMessage {
 }
 
 fn notice(language: Language, event: Event) -> Notice {
-    // Nobody was verified before a refusal or an expiry.
+    // Nobody was verified before a refusal, a pass or an expiry.
     let methods = match event {
-        Event::ApprovalDenied | Event::PasswordExpiring => Vec::new(),
+        Event::ApprovalDenied | Event::PassIssued | Event::PasswordExpiring => Vec::new(),
         _ => vec![Method::Sms, Method::Totp],
     };
     let at = Timestamp::from_seconds(1_795_493_940);
@@ -87,6 +87,7 @@ fn sections(language: Language, compose: impl Fn(Content<'_>) -> String) -> Stri
         ("Code for a reset or an unlock", Purpose::Reset),
         ("Code for a new contact", Purpose::SecurityInfo),
         ("Code for the second step of a sign-in", Purpose::SecondStep),
+        ("Code for a call to the help desk", Purpose::HelpDesk),
     ];
     let codes =
         purposes.map(|(title, purpose)| (title.to_owned(), compose(Content::Code(&code(language, purpose)))));
@@ -96,6 +97,7 @@ fn sections(language: Language, compose: impl Fn(Content<'_>) -> String) -> Stri
         ("Notice: account unlocked", Event::Unlocked),
         ("Notice: unconfirmed change", Event::Unconfirmed),
         ("Notice: refused request", Event::ApprovalDenied),
+        ("Notice: pass issued", Event::PassIssued),
         ("Notice: password expires soon", Event::PasswordExpiring),
         ("Notice: removed mobile", Event::Removed(Kind::Mobile)),
         ("Notice: replaced mobile", Event::Replaced(Kind::Mobile)),

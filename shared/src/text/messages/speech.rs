@@ -2,6 +2,7 @@
 
 use super::texts::{SpeechTexts, Words};
 use super::{Content, RenderedMessage};
+use crate::domain::message::Purpose;
 use crate::domain::notice::Event;
 use crate::text::Text;
 
@@ -29,7 +30,11 @@ pub(super) fn compose(
             spell(&mut ssml, grouped.expose());
             say(&mut ssml, &speech.again, &values);
             spell(&mut ssml, grouped.expose());
-            say(&mut ssml, &speech.validity, &values);
+            let validity = match message.purpose {
+                Purpose::HelpDesk => &speech.validity_help_desk,
+                _ => &speech.validity,
+            };
+            say(&mut ssml, validity, &values);
         }
         Content::Notice(notice) => {
             let facts = words.facts(notice);
@@ -43,6 +48,7 @@ pub(super) fn compose(
                 Event::Replaced(_) => &speech.replaced,
                 Event::Removed(_) => &speech.removed,
                 Event::ApprovalDenied => &speech.refused,
+                Event::PassIssued => &speech.pass_issued,
                 Event::PasswordExpiring => &speech.expiring,
             };
             say(&mut ssml, &speech.hello, &values);

@@ -106,6 +106,7 @@ impl Texts {
             Event::Replaced(_) => &self.replaced,
             Event::Removed(_) => &self.removed,
             Event::ApprovalDenied => &self.refused,
+            Event::PassIssued => &self.pass_issued,
             Event::PasswordExpiring => &self.expiring,
         }
     }

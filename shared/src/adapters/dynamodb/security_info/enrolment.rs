@@ -26,7 +26,8 @@ use crate::domain::passkey::Credential;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered, Secret};
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{
-    Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, RegistrationErasure, StoreError,
+    Added, ContactImport, EnrolmentStore, Entropy, EntropyExt as _, NewEntry, PassStore, RegistrationErasure,
+    StoreError,
 };
 
 /// Stores entries in DynamoDB.
@@ -60,24 +61,6 @@ impl DynamoEnrolment {
     async fn put_item(&self, item: Item) -> Result<(), StoreError> {
         let put = self.client.put_item().table_name(&self.table).set_item(Some(item.0));
         put.send().await.map(drop).map_err(unavailable)
-    }
-
-    /// Writes the account's pass by its tag, and replaces an earlier one.
-    ///
-    /// # Errors
-    /// [`StoreError`].
-    pub async fn put_pass(
-        &self,
-        account: &AccountId,
-        pass: &Tag,
-        expires_at: Timestamp,
-    ) -> Result<(), StoreError> {
-        let item = Item::default()
-            .with("account", s(account.as_str()))
-            .with("item", s(PASS))
-            .with("pass", b(pass.as_bytes()))
-            .with("expires_at", n(expires_at.as_seconds()));
-        self.put_item(item).await
     }
 
     /// Removes an entry without a new generation; a missing one is no error.
@@ -440,6 +423,23 @@ impl ContactImport for DynamoEnrolment {
         // Last: without it no lease can be acquired, so an interrupted import allows no reset.
         begin.send().await.map_err(unavailable)?;
         Ok(decisions)
+    }
+}
+
+#[async_trait]
+impl PassStore for DynamoEnrolment {
+    async fn put_pass(
+        &self,
+        account: &AccountId,
+        pass: &Tag,
+        expires_at: Timestamp,
+    ) -> Result<(), StoreError> {
+        let item = Item::default()
+            .with("account", s(account.as_str()))
+            .with("item", s(PASS))
+            .with("pass", b(pass.as_bytes()))
+            .with("expires_at", n(expires_at.as_seconds()));
+        self.put_item(item).await
     }
 }
 

@@ -1,0 +1,154 @@
+//! The help desk. Agents invoke this function, which alone has the rights for their acts.
+//!
+//! An act goes from [`handle`], which finds out who asks for whom, to a file of its own. Its event is written to the log
+//! of operators before the act takes effect, refusals too: an act whose event can't be written is not carried out.
+
+mod audit;
+mod caller;
+mod case;
+mod decision;
+mod open;
+mod pass;
+mod release;
+mod remove;
+mod show;
+mod unlock;
+
+use std::error::Error;
+use std::sync::Arc;
+
+use shared::domain::help_desk_call::{Act, HelpAnswer, HelpRefusal, HelpRequest, What};
+use shared::domain::keys::Keyring;
+use shared::ports::{
+    AccountCopy, AgentIdentity, AuditLog, AuthenticatorStore, Clock, DeskRecordStore, EnrolmentStore,
+    Entropy, KnownDeviceStore, LeaseStore, MessageQueue, PassStore, PasswordDirectory, RateLimitStore,
+    SecurityInfoStore,
+};
+use shared::process::{Process, StartError};
+use shared::settings::Settings;
+use shared::verification::outgoing::Outgoing;
+
+use crate::case::Stop;
+
+/// The ports of `help-desk`.
+pub struct Ports {
+    /// The policy, and who may help whom.
+    pub settings: Arc<Settings>,
+    /// Names the agents.
+    pub agents: Arc<dyn AgentIdentity>,
+    /// Keeps the events of their acts.
+    pub log: Arc<dyn AuditLog>,
+    /// Finds people by a login, with their groups.
+    pub accounts: Arc<dyn AccountCopy>,
+    /// What was done for each person lately.
+    pub records: Arc<dyn DeskRecordStore>,
+    /// The contacts and methods of a person.
+    pub security_info: Arc<dyn SecurityInfoStore>,
+    /// Lists and removes entries.
+    pub enrolment: Arc<dyn EnrolmentStore>,
+    /// Checks codes of apps.
+    pub authenticators: Arc<dyn AuthenticatorStore>,
+    /// Writes passes.
+    pub passes: Arc<dyn PassStore>,
+    /// Ends known devices.
+    pub known_devices: Arc<dyn KnownDeviceStore>,
+    /// Gives the right to change an account.
+    pub leases: Arc<dyn LeaseStore>,
+    /// Removes locks.
+    pub directory: Arc<dyn PasswordDirectory>,
+    /// The limits of accounts.
+    pub rate_limits: Arc<dyn RateLimitStore>,
+    /// Takes codes and notifications to `delivery`.
+    pub queue: Arc<dyn MessageQueue>,
+    /// Computes pseudonyms, and the tags of codes.
+    pub flows: Arc<Keyring>,
+    /// Opens the seeds of apps, and computes the tags of passes.
+    pub seeds: Arc<Keyring>,
+    /// Seals the messages in the queue.
+    pub messages: Arc<Keyring>,
+    /// Checks, passes and codes are compared with this clock.
+    pub clock: Arc<dyn Clock>,
+    /// Random bytes for codes, passes, ids and seals.
+    pub entropy: Arc<dyn Entropy>,
+}
+
+impl Ports {
+    /// Builds the ports from the settings and clients of the process.
+    ///
+    /// # Errors
+    /// [`StartError`] if template.yaml lacks a setting that this function needs, or sets one to an invalid value.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            settings: process.settings(),
+            agents: process.agents()?,
+            log: process.operator_log()?,
+            accounts: process.account_copy()?,
+            records: process.desk_records()?,
+            security_info: process.security_info()?,
+            enrolment: process.enrolment()?,
+            authenticators: process.authenticators()?,
+            passes: process.passes()?,
+            known_devices: process.known_devices()?,
+            leases: process.leases()?,
+            directory: process.password_directory()?,
+            rate_limits: process.rate_limits()?,
+            queue: process.queue()?,
+            flows: process.keyring("REKEY_SECRET_FLOWS")?,
+            seeds: process.keyring("REKEY_SECRET_SEEDS")?,
+            messages: process.keyring("REKEY_SECRET_MESSAGES")?,
+            clock: process.clock(),
+            entropy: process.entropy(),
+        })
+    }
+
+    fn outgoing(&self) -> Outgoing<'_> {
+        Outgoing { queue: &*self.queue, messages: &self.messages, entropy: &*self.entropy }
+    }
+}
+
+/// Answers a request. The log has what failed.
+pub async fn handle(ports: &Ports, request: HelpRequest) -> HelpAnswer {
+    match answer(ports, &request).await {
+        Ok(answer) => answer,
+        Err(Stop::Refused(refusal)) => HelpAnswer::Refused(refusal),
+        Err(Stop::NeedsAnotherAgent(until)) => HelpAnswer::NeedsAnotherAgent { until },
+        Err(Stop::Failed(error)) => {
+            let causes =
+                std::iter::successors(Some(&*error as &(dyn Error + 'static)), |error| (*error).source());
+            let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+            tracing::error!(event = "help_desk.failed", causes);
+            HelpAnswer::Refused(HelpRefusal::Unavailable)
+        }
+    }
+}
+
+async fn answer(ports: &Ports, request: &HelpRequest) -> Result<HelpAnswer, Stop> {
+    let agent = ports.agents.agent(&request.caller, request.act.expose()).await?;
+    let Some(agent) = agent else {
+        tracing::warn!(event = "help_desk.caller_rejected");
+        return Err(Stop::Refused(HelpRefusal::UnknownCaller));
+    };
+    // The error may quote what was typed.
+    let act =
+        serde_json::from_str(request.act.expose()).map_err(|_| Stop::Refused(HelpRefusal::Malformed))?;
+    let Act { login, what } = act;
+    let case = open::open(ports, agent, &login, &what).await?;
+    let done = match what {
+        What::Show { reveal } => show::show(&case, reveal).await,
+        What::SendCode { method } => caller::send_code(&case, method).await,
+        What::CheckCode { code } => caller::check_code(&case, code.expose()).await,
+        What::CheckApp { code } => caller::check_app(&case, code.expose()).await,
+        What::SeeDocument { document } => caller::see_document(&case, document).await,
+        What::Pass { minutes, reason } => pass::give(&case, minutes, &reason).await,
+        What::Remove { entry, reason } => remove::remove(&case, &entry, &reason).await,
+        What::Unlock { reason } => unlock::unlock(&case, &reason).await,
+        What::Release { known_devices, reason } => release::release(&case, known_devices, &reason).await,
+    };
+    match done {
+        Err(Stop::Refused(refusal)) => {
+            audit::refused(&case, refusal).await?;
+            Err(Stop::Refused(refusal))
+        }
+        other => other,
+    }
+}
