@@ -376,7 +376,7 @@ fn every_page_is_well_formed_with_valid_references() {
             assert!(!element.attributes.keys().any(|name| name.starts_with("on") || name == "style"));
         }
         // The scripts fill in these themselves, repeatedly.
-        let filled = ["seconds", "met", "all", "address"]
+        let filled = ["seconds", "minutes", "met", "all", "address"]
             .iter()
             .fold(page, |text, name| text.replace(&format!("{{{name}}}"), ""));
         let left = filled.split('{').skip(1).find(|rest| rest.starts_with(char::is_alphabetic));
@@ -491,7 +491,7 @@ fn error_is_marked_on_field_that_corrects_it() {
 #[test]
 fn last_page_names_account_and_leads_to_sign_in() {
     let page = render(&done(Outcome::Reset), &context(Language::English), None);
-    assert!(page.contains("<strong>aisyah</strong>"), "{page}");
+    assert!(page.contains("<strong><bdi>aisyah</bdi></strong>"), "{page}");
     assert!(page.contains("href=\"https://portal.contoh.example/login\""), "{page}");
     let without = PageContext { sign_in_url: None, ..context(Language::English) };
     assert!(!render(&done(Outcome::Reset), &without, None).contains("portal.contoh.example"));
