@@ -105,6 +105,7 @@ pub(crate) async fn send_code(case: &Case<'_>, method: Method) -> Result<HelpAns
         expires_at,
         minutes: lifetime.whole_minutes(),
         login: case.account.shown_login(),
+        requested: None,
     });
     ports.outgoing().send(case.holder(), &[message], Seconds(0)).await?;
     Ok(HelpAnswer::CodeSent { masked: Contact::masked(&contact), expires_at })

@@ -174,7 +174,7 @@ pub struct Verify {
 #[derive(Debug, Args)]
 #[group(required = true, multiple = false)]
 pub struct By {
-    /// Sends a code to this contact, and asks for what the caller reads out: email, sms, mobile_call or office_call
+    /// Sends a code to this contact, and asks for what the caller reads out: `email`, `sms`, `mobile_call` or `office_call`
     #[arg(long, value_name = "METHOD")]
     pub by: Option<String>,
     /// Checks the code that was sent before
@@ -244,7 +244,7 @@ pub enum Config {
 /// The commands about refused passwords.
 #[derive(Debug, Subcommand)]
 pub enum BlocklistCommand {
-    /// Makes a compact file for REKEY_PASSWORD_BLOCKLIST; it finds every password of FILE, and 1 in 2048 others
+    /// Makes a compact file for `REKEY_PASSWORD_BLOCKLIST`; it finds every password of FILE, and 1 in 2048 others
     Build(BuildBlocklist),
 }
 
