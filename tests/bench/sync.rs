@@ -87,6 +87,7 @@ fn in_tables(client: &Client) -> SyncStores {
     SyncStores {
         copy: Arc::new(DynamoAccountCopy::new(client, "AccountsTable")),
         contacts: enrolment.clone(),
+        bulk: enrolment.clone(),
         security_info: Arc::new(DynamoSecurityInfo::new(client.clone(), table, keys)),
         erasure: enrolment,
     }

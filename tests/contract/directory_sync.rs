@@ -52,6 +52,7 @@ fn syncing(stores: &Stores, kinds: &[Kind]) -> Syncing {
     let stores = SyncStores {
         copy: stores.copy.clone(),
         contacts: stores.contacts.clone(),
+        bulk: stores.bulk.clone(),
         security_info: stores.info.clone(),
         erasure: stores.erasure.clone(),
     };

@@ -30,9 +30,10 @@ use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore,
-    ChangeNoteStore, ContactImport, DeskRecordStore, DeviceStore, Directory, EnrolmentStore, FlowStore,
-    KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PassStore, PasswordExpiryStore, PopulationStore,
-    PushTargets, RateLimitStore, RegistrationErasure, SecurityInfoStore, SessionChangesStore, SessionStore,
+    BulkContactImport, ChangeNoteStore, ContactImport, DeskRecordStore, DeviceStore, Directory,
+    EnrolmentStore, FlowStore, KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PassStore,
+    PasswordExpiryStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure,
+    SecurityInfoStore, SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -113,6 +114,7 @@ pub struct Stores {
     pub info: Arc<dyn SecurityInfoStore>,
     pub enrolment: Arc<dyn EnrolmentStore>,
     pub contacts: Arc<dyn ContactImport>,
+    pub bulk: Arc<dyn BulkContactImport>,
     pub authenticators: Arc<dyn AuthenticatorStore>,
     pub leases: Arc<dyn LeaseStore>,
     pub known_devices: Arc<dyn KnownDeviceStore>,
@@ -143,6 +145,7 @@ impl Stores {
             info: memory.clone(),
             enrolment: memory.clone(),
             contacts: memory.clone(),
+            bulk: memory.clone(),
             authenticators: memory.clone(),
             leases: memory.clone(),
             known_devices: memory.clone(),
@@ -183,6 +186,7 @@ impl Stores {
             info: Arc::new(DynamoSecurityInfo::new(client.clone(), ENTRIES, contacts())),
             enrolment: enrolment.clone(),
             contacts: enrolment.clone(),
+            bulk: enrolment.clone(),
             authenticators: Arc::new(DynamoAuthenticators::new(client.clone(), ENTRIES)),
             leases: Arc::new(DynamoLeases::new(client.clone(), ENTRIES)),
             known_devices: Arc::new(DynamoKnownDevices::new(client.clone(), ENTRIES)),

@@ -16,22 +16,34 @@ use rekey_local::emulator::roles::ADMINISTRATOR;
 use rekey_tests::LocalEnvironment;
 use serde_json::{Value, json};
 use shared::adapters::aws::emulated;
+use shared::adapters::directories::BuiltinDirectory;
 use shared::adapters::dynamodb::{Client, DynamoEnrolment, DynamoPairings};
 use shared::adapters::system::{SystemClock, SystemEntropy};
 use shared::domain::account::AccountId;
 use shared::domain::code::OneTimeCode;
 use shared::domain::keys::Keyring;
+use shared::domain::name::CanonicalName;
 use shared::domain::pairing::{Pairing, PairingToken};
 use shared::domain::security_info::{EntryId, Kind, Secret};
-use shared::ports::{Clock as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _};
+use shared::ports::{
+    Clock as _, Directory as _, EntropyExt as _, NewEntry, PairingConfirmed, PairingStore as _,
+};
 use tokio::net::TcpListener;
 
 const SESSION: [u8; 32] = [5; 32];
 
 struct PairingService {
+    directory: BuiltinDirectory,
     pairings: DynamoPairings,
     enrolment: DynamoEnrolment,
     flows: Keyring,
+}
+
+impl PairingService {
+    async fn account(&self, login: &str) -> AccountId {
+        let name = CanonicalName::parse(login, &[]).unwrap();
+        self.directory.find(&name).await.unwrap().unwrap().id
+    }
 }
 
 #[tokio::main]
@@ -41,6 +53,7 @@ async fn main() {
     let keyring = |name| Keyring::from_secret(&local.emulator.secret(name).unwrap()).unwrap();
     let contacts = Arc::new(keyring("REKEY_SECRET_CONTACTS"));
     let service = PairingService {
+        directory: BuiltinDirectory::new(client.clone(), "AccountsTable", Arc::new(SystemEntropy), 1),
         pairings: DynamoPairings::new(client.clone(), "FlowsTable"),
         enrolment: DynamoEnrolment::new(client, "SecurityInfoTable", contacts, Arc::new(SystemEntropy)),
         flows: keyring("REKEY_SECRET_FLOWS"),
@@ -61,7 +74,7 @@ async fn main() {
 async fn begin(State(service): State<Arc<PairingService>>, Path(login): Path<String>) -> Json<Value> {
     let token = PairingToken::new(SystemEntropy.bytes());
     let entry = EntryId::new(Kind::Authenticator, SystemEntropy.bytes());
-    let account = AccountId::from_directory(&login).unwrap();
+    let account = service.account(&login).await;
     let pairing = Pairing::begin(account, entry, SESSION, login, SystemClock.now());
     service.pairings.begin(token.key(), &pairing).await.unwrap();
     Json(json!({ "pairing": token.expose() }))
@@ -71,7 +84,7 @@ async fn confirm(
     State(service): State<Arc<PairingService>>,
     Path((login, pairing, code)): Path<(String, String, String)>,
 ) -> StatusCode {
-    let (account, now) = (AccountId::from_directory(login).unwrap(), SystemClock.now());
+    let (account, now) = (service.account(&login).await, SystemClock.now());
     let key = PairingToken::parse(&pairing).unwrap().key();
     let tag = key.code_tag(&service.flows, &OneTimeCode::parse(&code).unwrap()).unwrap();
     let confirmed = service.pairings.confirm(key, &account, &SESSION, tag, now).await.unwrap();

@@ -22,8 +22,8 @@ use shared::domain::security_info::Kind;
 use shared::domain::sync::{SyncState, SyncSummary};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    AccountCopy, ContactImport, CopyPage, CopyWrite, DirectoryError, DirectoryPeople, LiveDirectory, Metric,
-    Metrics, PeopleSink, Principal, RegistrationErasure, SecurityInfoStore, SyncError,
+    AccountCopy, BulkContactImport, ContactImport, CopyPage, CopyWrite, DirectoryError, DirectoryPeople,
+    LiveDirectory, Metric, Metrics, PeopleSink, Principal, RegistrationErasure, SecurityInfoStore, SyncError,
 };
 
 use crate::test_doubles::{TestClock, TestEntropy};
@@ -295,6 +295,8 @@ pub struct SyncStores {
     pub copy: Arc<dyn AccountCopy>,
     /// Writes contacts.
     pub contacts: Arc<dyn ContactImport>,
+    /// Writes those of many people.
+    pub bulk: Arc<dyn BulkContactImport>,
     /// Reads contacts.
     pub security_info: Arc<dyn SecurityInfoStore>,
     /// Erases registrations.
@@ -342,6 +344,7 @@ impl Syncing {
             live: directory.clone(),
             copy: copy.clone(),
             contacts: stores.contacts,
+            bulk: stores.bulk,
             security_info: stores.security_info,
             erasure: stores.erasure,
             queue: queue.clone(),
@@ -362,6 +365,7 @@ impl Syncing {
         let stores = SyncStores {
             copy: memory.clone(),
             contacts: memory.clone(),
+            bulk: memory.clone(),
             security_info: memory.clone(),
             erasure: memory.clone(),
         };

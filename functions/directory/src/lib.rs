@@ -70,6 +70,7 @@ impl sync::Ports {
             live,
             copy: process.account_copy()?,
             contacts: process.contact_import()?,
+            bulk: process.bulk_contact_import()?,
             security_info: process.security_info()?,
             erasure: process.registration_erasure()?,
             queue: process.queue()?,

@@ -1,10 +1,10 @@
 //! Contacts from the attributes that the configuration names, by the rules of every import.
 
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
-use shared::domain::account::{Account, Contact, Registration};
+use shared::domain::account::{Account, AccountId, Contact, Registration};
 use shared::domain::account_copy::CopiedContacts;
 use shared::domain::holder::HolderId;
-use shared::domain::import::{ImportAction, Overwrite, with_unnamed};
+use shared::domain::import::{ImportAction, NewRegistration, Overwrite, with_unnamed};
 use shared::domain::message::Message;
 use shared::domain::notice::{AccountChange, Event, notices};
 use shared::domain::security_info::Kind;
@@ -17,6 +17,8 @@ use super::progress::{Change, Progress};
 
 /// Accounts whose contacts are written at once.
 const AT_ONCE: usize = 16;
+/// New people whose contacts are written together.
+const TOGETHER: usize = 500;
 
 /// Imports the contacts of those accounts whose contacts changed in the directory.
 pub(super) async fn import(
@@ -34,10 +36,13 @@ pub(super) async fn import(
             None => false,
         }
     };
-    let imports: Vec<_> = changes
-        .iter()
-        .enumerate()
-        .filter(differs)
+    let differing: Vec<(usize, &Change)> = changes.iter().enumerate().filter(differs).collect();
+    let (new, others): (Vec<_>, Vec<_>) =
+        differing.into_iter().partition(|(_, change)| change.before.is_none());
+    let held = import_new(ports, progress, &new, now).await?;
+    let imports: Vec<_> = held
+        .into_iter()
+        .chain(others)
         .map(|(at, change)| async move { Ok::<_, Failed>((at, import_one(ports, change, now).await?)) })
         .collect();
     let imported: Vec<(usize, Option<Vec<ImportAction>>)> =
@@ -61,6 +66,41 @@ pub(super) async fn import(
         }
     }
     Ok(())
+}
+
+/// Imports the contacts of people whom the copy does not have yet, and who hold nothing: all of them together, since a
+/// first load has everybody. Returns the others.
+async fn import_new<'a>(
+    ports: &Ports,
+    progress: &mut Progress,
+    new: &[(usize, &'a Change)],
+    now: Timestamp,
+) -> Result<Vec<(usize, &'a Change)>, Failed> {
+    let mut others = Vec::new();
+    for part in new.chunks(TOGETHER) {
+        let ids: Vec<AccountId> =
+            part.iter().map(|(_, change)| change.copy.account.account.id.clone()).collect();
+        let held = ports.bulk.held(&ids, now).await?;
+        let (with, without): (Vec<_>, Vec<_>) =
+            part.iter().zip(&ids).partition(|(_, id)| held.contains_key(id));
+        others.extend(with.into_iter().map(|(change, _)| *change));
+        let registrations: Vec<NewRegistration> = without
+            .into_iter()
+            .map(|((_, change), id)| NewRegistration {
+                account: id.clone(),
+                contacts: change.copy.contacts.clone(),
+                sealed_seed: None,
+            })
+            .collect();
+        ports.bulk.put_new(&registrations, now).await?;
+        for registration in &registrations {
+            let contacts = registration.contacts.contacts();
+            let named = |kind: &Kind| ports.rules.contact_kinds.contains(kind);
+            progress.summary.contacts_written +=
+                contacts.iter().filter(|(kind, contact)| contact.is_some() && named(kind)).count();
+        }
+    }
+    Ok(others)
 }
 
 /// Imports the contacts of an account, and notifies those that are replaced. Returns what became of them; `None` if

@@ -9,8 +9,8 @@ use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
 use shared::domain::time::Seconds;
 use shared::ports::{
-    AccountCopy, Clock, ContactImport, DirectoryPeople, Entropy, LiveDirectory, MessageQueue, Metrics,
-    RegistrationErasure, SecurityInfoStore,
+    AccountCopy, BulkContactImport, Clock, ContactImport, DirectoryPeople, Entropy, LiveDirectory,
+    MessageQueue, Metrics, RegistrationErasure, SecurityInfoStore,
 };
 
 /// The ports of `directory-sync`. It alone writes the copy, and contacts from the directory.
@@ -25,6 +25,8 @@ pub struct Ports {
     pub copy: Arc<dyn AccountCopy>,
     /// Writes contacts.
     pub contacts: Arc<dyn ContactImport>,
+    /// Writes those of many people who hold nothing.
+    pub bulk: Arc<dyn BulkContactImport>,
     /// Reads contacts, to notify those that are replaced.
     pub security_info: Arc<dyn SecurityInfoStore>,
     /// Erases the registrations of people who left.
