@@ -81,6 +81,8 @@ const SECRETS: [&str; 6] = [
 const SERVICE_PASSWORDS: [&str; 3] =
     ["REKEY_SECRET_DIRECTORY_READ", "REKEY_SECRET_DIRECTORY_SYNC", "REKEY_SECRET_DIRECTORY_WRITE"];
 
+/// The variable with the log of operators, which `help-desk` alone writes.
+const OPERATOR_LOG: &str = "REKEY_LOG_OPERATOR";
 /// The setting that names the secret of the trusted proxy.
 const TRUSTED_PROXY: &str = "REKEY_TRUSTED_PROXY";
 /// The setting that names the secret of the identity provider.
@@ -213,9 +215,11 @@ impl Process {
         let named = |variable| Some((variable, (parts.resources)(variable)?));
         let mut secrets: Vec<(&'static str, String)> =
             SECRETS.into_iter().chain(SERVICE_PASSWORDS).filter_map(named).collect();
-        // Functions with pages have the keys of cookies. The others get no request of a proxy.
+        // Functions with pages have the keys of cookies. The others get no request of a proxy. `help-desk` has these keys
+        // for pseudonyms, and no page.
         if let Some(arn) = &settings.trusted_proxy
             && secrets.iter().any(|(name, _)| *name == "REKEY_SECRET_FLOWS")
+            && (parts.resources)(OPERATOR_LOG).is_none()
         {
             secrets.push((TRUSTED_PROXY, arn.clone()));
         }
@@ -681,7 +685,7 @@ impl Process {
     /// [`StartError::Resource`] when this function does not get its variable.
     #[cfg(feature = "agents")]
     pub fn operator_log(&self) -> Result<Arc<dyn ports::AuditLog>, StartError> {
-        let log = self.resource("REKEY_LOG_OPERATOR")?;
+        let log = self.resource(OPERATOR_LOG)?;
         Ok(Arc::new(OperatorLog::new(&self.parts.aws, self.clock(), self.entropy(), log)))
     }
 

@@ -73,7 +73,7 @@ async fn six_changes_notify_each_contact_twice_without_call() {
     assert_eq!(recipients(&gathered), [MOBILE, ALTERNATE, MAILBOX]);
     let mail = gathered.iter().find(|message| message.to == ALTERNATE).unwrap();
     assert!(mail.body.contains("was changed 5 times"), "{}", mail.body);
-    assert_eq!(mail.body.matches("passkey registered").count(), 3, "{}", mail.body);
+    assert_eq!(mail.body.matches("passkey added").count(), 3, "{}", mail.body);
     assert_eq!(mail.body.matches("set of recovery codes removed").count(), 1, "{}", mail.body);
     assert!(gathered.iter().any(|message| message.to == MOBILE && message.body.contains("changed 5 times")));
     assert!(delivered_after_five_minutes(&world).await.is_empty());
