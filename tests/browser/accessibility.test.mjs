@@ -104,7 +104,7 @@ async function tree(page, name) {
   const file = join(TREES, `${name}.yaml`);
   const seen = (await page.locator("body").ariaSnapshot())
     .replaceAll(product.site, "")
-    .replace(/\d{1,2} \w+ \d{4}( at|,) \d\d:\d\d( [ap]m)?/g, "[time]")
+    .replace(/\d{1,2} \w+ \d{4}( at|,) \d{1,2}:\d\d( [ap]m)?/g, "[time]")
     .replace(/\/captcha\/[^/]+\//g, "/captcha/[token]/")
     .concat("\n");
   if (process.env.INSTA_UPDATE === "always") {

@@ -91,8 +91,8 @@ test("accessibility tree names the check in each state", async (t) => {
   await shot(page, "during");
   const tree = await page.locator("#captcha").ariaSnapshot();
   for (const part of [
-    'group "Security check"', 'progressbar "Security check"', "Your device does a short calculation",
-    'img "Six letters and digits', 'link "New picture and audio"', 'button "Play the digits"',
+    'group "Security check"', 'progressbar "Security check"', "Your device does a short check in the background",
+    'img "Six unevenly drawn letters and digits', 'link "New picture and audio"', 'button "Play the digits"',
     'textbox "Enter the characters in the picture or the digits in the audio"',
   ]) assert.ok(tree.includes(part), `${part} in\n${tree}`);
   assert.equal(await page.locator("#captcha-answer").evaluate((field) => field.required), false);
@@ -113,7 +113,7 @@ test("Next waits for the work and goes on by itself", async (t) => {
   await page.keyboard.press("Enter");
   assert.equal(await page.locator(NEXT).innerText(), "One moment…");
   assert.equal(await page.locator(NEXT).getAttribute("aria-disabled"), "true");
-  assert.match(await page.locator("#work-status").innerText(), /goes on by itself/);
+  assert.match(await page.locator("#work-status").innerText(), /continue as soon as the check is done/);
   await shot(page, "waits");
   await page.keyboard.press("Enter");
   await page.waitForURL("**/reason");
