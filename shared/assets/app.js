@@ -378,7 +378,9 @@ if (choosing) {
   suggest.onclick = async () => {
     suggest.disabled = true;
     try {
-      const words = (await (await fetch(says.words)).text()).split(" ");
+      const own = says.ownWords.split(" ").filter(Boolean);
+      const words = (await (await fetch(says.words)).text()).split(" ")
+        .filter((word) => !own.some((part) => word.includes(part)));
       const drawn = [];
       while (drawn.length < 4 || drawn.join("-").length < says.min - 2) {
         const word = words[below(words.length)];

@@ -31,7 +31,8 @@ async fn reset_stays_within_its_dynamodb_unit_limit() {
     world.browser().identify("nobody").await;
     let (writes_before, half_reads_before) = units(&world);
     let mut browser = world.browser();
-    // As a browser does: it does the CAPTCHA's work, and after each form it loads the page of the redirect.
+    // As a browser does: it does the CAPTCHA's work, and after each form it loads the page of the redirect. The page of
+    // a new password reads the account too where it is HTML: half a unit more.
     let captcha = browser.get("/").await.json()["captcha"].clone();
     let body =
         json!({ "login": "aisyah", "captcha_token": captcha["token"], "captcha_work": work(&captcha) });

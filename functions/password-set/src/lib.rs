@@ -9,19 +9,20 @@ use axum::extract::State;
 use axum::response::Response;
 use axum::routing::get;
 use shared::change::{AuthorizedChange, ChangeFailure, ChangePorts, FinishPorts};
-use shared::domain::account::Account;
+use shared::domain::account::{Account, AccountId};
 use shared::domain::flow::{AllVerified, Flow, Stage};
 use shared::domain::keys::Keyring;
 use shared::domain::password::{NewPassword, PasswordPolicy, Person, Violation};
+use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
 use shared::http::view::View;
 use shared::http::{
-    App, AppContext, HandlerError, HandlerResult, HasAppContext, IncomingRequest, NewCookie, NextPage,
-    respond, serve, violation,
+    App, AppContext, Format, HandlerError, HandlerResult, HasAppContext, IncomingRequest, NewCookie,
+    NextPage, respond, serve, violation,
 };
 use shared::ports::{
-    Clock, DirectoryWrite, Entropy, EntropyExt as _, FlowStore, LeaseStore, MessageQueue, PasswordDirectory,
-    SecurityInfoStore,
+    Clock, DirectoryError, DirectoryWrite, Entropy, EntropyExt as _, FlowStore, LeaseStore, MessageQueue,
+    PasswordDirectory, SecurityInfoStore, Versioned,
 };
 use shared::process::{Process, StartError};
 use shared::verification::outgoing::Outgoing;
@@ -128,8 +129,22 @@ async fn show(ports: &Ports, incoming: &mut IncomingRequest, stage: Stage) -> Ha
     if found.value.stage() != stage {
         return Err(HandlerError::OutOfStep(found.value.stage(), None));
     }
-    let view = incoming.view_of(&found.value, now).ok_or(Problem::FlowEnded)?;
+    let mut view = incoming.view_of(&found.value, now).ok_or(Problem::FlowEnded)?;
+    add_own_words(ports, incoming.format, &found.value.context().account, &mut view).await;
     Ok(incoming.page(&view))
+}
+
+/// Adds the person's own words to the page of a new password, so that it suggests none with them. The page is complete
+/// without: a submitted password is checked whether it was suggested or not.
+async fn add_own_words(ports: &Ports, format: Format, account: &AccountId, view: &mut View) {
+    let (View::Password(page), Format::Html) = (view, format) else { return };
+    match ports.directory.account(account).await {
+        Ok(Some(account)) => page.own_words = person(&account).words().to_vec(),
+        Ok(None) => {}
+        Err(DirectoryError(cause)) => {
+            tracing::warn!(event = "directory.read_failed", operation = "own words", reason = %cause);
+        }
+    }
 }
 
 async fn set_password(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
@@ -139,6 +154,21 @@ async fn set_password(app: State<App<Ports>>, incoming: IncomingRequest) -> Resp
 async fn try_set_password(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResult {
     let now = ports.clock.now();
     let (cookie, found) = incoming.live_flow(&*ports.flows, now).await?;
+    let account = found.value.context().account.clone();
+    let mut result = set_password_of(ports, incoming, cookie, found, now).await;
+    if let Err(HandlerError::Problem(_, Some(page))) = &mut result {
+        add_own_words(ports, incoming.format, &account, page).await;
+    }
+    result
+}
+
+async fn set_password_of(
+    ports: &Ports,
+    incoming: &mut IncomingRequest,
+    cookie: HolderCookie,
+    found: Versioned<Flow>,
+    now: Timestamp,
+) -> HandlerResult {
     let page = incoming.view_of(&found.value, now);
     let flow = found.value.all_verified(Stage::Password)?;
     let rules = ports.app.settings.password.of_account(flow.context.password_policy.as_ref());

@@ -83,6 +83,7 @@ impl IncomingRequest {
             length: (rules.min, rules.max),
             rules: generator_rules(&rules),
             login: context.login.clone(),
+            own_words: Vec::new(),
         }
     }
 

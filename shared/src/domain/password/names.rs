@@ -39,6 +39,11 @@ impl Person {
         Self { parts: shortest(parts) }
     }
 
+    /// Returns the words, folded: lower case, no accents.
+    pub fn words(&self) -> &[String] {
+        &self.parts
+    }
+
     /// Returns whether any part is in the text, look-alikes included.
     pub(super) fn is_in(&self, text: &Skeleton) -> bool {
         self.parts.iter().any(|part| text.contains(&Skeleton::of(part)))

@@ -32,6 +32,7 @@ fn password_entry(criteria: Vec<Criterion>) -> View {
         length: (12, 128),
         rules: "minlength: 12; maxlength: 128; required: upper;".into(),
         login: Some("aisyah".into()),
+        own_words: vec!["aisyah".into(), "nur".into()],
     })
 }
 

@@ -225,6 +225,9 @@ pub struct PasswordEntry {
     /// The login of the account, for password managers.
     #[serde(skip)]
     pub login: Option<String>,
+    /// The person's own words, which a suggested password must not contain; empty where the account wasn't read.
+    #[serde(skip)]
+    pub own_words: Vec<String>,
 }
 
 /// The page that asks for the confirmation of an unlock.
