@@ -35,19 +35,22 @@ use shared::adapters::memory::Memory;
 use shared::adapters::system::SystemClock;
 use shared::domain::directory_config::{DirectoryConfig, ServicePassword};
 use shared::domain::keys::Keyring;
+use shared::domain::security_info::Kind;
 use shared::domain::sync::SyncSummary;
 use tokio::net::TcpListener;
 use tokio::sync::watch;
 
 /// The people of a university, unless the command line says otherwise.
 const PEOPLE: u32 = 50_000;
-/// The people whom the delta finds changed.
+/// The contacts that each of them has.
+const KINDS: [Kind; 2] = [Kind::AlternateEmail, Kind::Mobile];
+/// The people whom the delta finds changed, their mobile number too.
 const CHANGED: u32 = 500;
 
 #[tokio::main]
 async fn main() {
     let people = std::env::args().find_map(|argument| argument.parse().ok()).unwrap_or(PEOPLE);
-    let in_memory = || Syncing::in_memory(&Arc::new(Memory::default()), &[]);
+    let in_memory = || Syncing::in_memory(&Arc::new(Memory::default()), &KINDS);
     let listed = in_memory();
     list(&listed, people);
     measure("memory", &listed, people, || change_listed(&listed, people)).await;
@@ -58,7 +61,7 @@ async fn main() {
     let (_stop, stopped) = watch::channel(false);
     tokio::spawn(dynamodb::serve(listener, database, stopped));
     let client = Client::new(&emulated(&endpoint, "bench"));
-    let listed = Syncing::new(in_tables(&client), &[]);
+    let listed = Syncing::new(in_tables(&client), &KINDS);
     list(&listed, people);
     measure("DynamoDB of the local environment", &listed, people, || change_listed(&listed, people)).await;
 
@@ -71,7 +74,7 @@ async fn main() {
     let (_stop, stopped) = watch::channel(false);
     tokio::spawn(dynamodb::serve(listener, database, stopped));
     let client = Client::new(&emulated(&endpoint, "bench"));
-    let synced = slapd.synced(Syncing::new(in_tables(&client), &[]));
+    let synced = slapd.synced(Syncing::new(in_tables(&client), &KINDS));
     measure("slapd, DynamoDB of the local environment", &synced, people, || slapd.change(people, 'y')).await;
 
     let status = fs::read_to_string("/proc/self/status").unwrap_or_default();
@@ -97,19 +100,30 @@ fn list(sync: &Syncing, people: u32) {
     for number in 0..people {
         let mut listed = person(number, &format!("p{number}"));
         listed.logins.push(format!("p{number}@mail.example"));
+        listed.contacts.alternate_email = Some(format!("p{number}@home.example"));
+        listed.contacts.mobile = Some(mobile(number));
         sync.directory.put(listed);
     }
 }
 
 fn change_listed(sync: &Syncing, people: u32) {
-    (0..CHANGED.min(people)).for_each(|number| sync.directory.edit(number, |person| person.name.push('x')));
+    (0..CHANGED.min(people)).for_each(|number| {
+        sync.directory.edit(number, |person| {
+            person.name.push('x');
+            person.contacts.mobile = Some(mobile(people + number));
+        });
+    });
+}
+
+fn mobile(number: u32) -> String {
+    format!("+60 12-3{number:06}")
 }
 
 async fn measure(store: &str, sync: &Syncing, people: u32, change: impl FnOnce()) {
     println!("\n{people} people, {store}");
     println!(
-        "{:<20} {:>8} {:>10} {:>8} {:>8} {:>8} {:>9} {:>9}",
-        "run", "seconds", "processor", "read", "new", "changed", "accounts", "logins"
+        "{:<20} {:>8} {:>10} {:>8} {:>8} {:>8} {:>9} {:>9} {:>9}",
+        "run", "seconds", "processor", "read", "new", "changed", "accounts", "logins", "contacts"
     );
     let mut change = Some(change);
     for run in ["first load", "full, unchanged", "delta"] {
@@ -122,9 +136,10 @@ async fn measure(store: &str, sync: &Syncing, people: u32, change: impl FnOnce()
         let summary = if run == "delta" { sync.delta().await } else { sync.full().await };
         let (seconds, processor) = (begun.elapsed().as_secs_f32(), processor_seconds() - spent);
         let (accounts, logins) = sync.copy.take_writes();
-        let SyncSummary { read, new, changed, .. } = summary;
+        let SyncSummary { read, new, changed, contacts_written, .. } = summary;
         println!(
-            "{run:<20} {seconds:>8.1} {processor:>10.1} {read:>8} {new:>8} {changed:>8} {accounts:>9} {logins:>9}"
+            "{run:<20} {seconds:>8.1} {processor:>10.1} {read:>8} {new:>8} {changed:>8} {accounts:>9} {logins:>9} \
+             {contacts_written:>9}"
         );
     }
 }
@@ -154,7 +169,9 @@ impl Slapd {
                 entries,
                 "\ndn: uid=p{number},ou=people,dc=uni,dc=test\nobjectClass: inetOrgPerson\nuid: p{number}\ncn: Person {number}\n\
                  sn: {number}\ndisplayName: Person {number}\nmail: p{number}@mail.example\npreferredLanguage: ms\n\
-                 mobile: +60 12-{number:07}\npwdChangedTime: 20260901000000Z\nmodifyTimestamp: {}\n",
+                 mobile: {}\nlabeledURI: p{number}@home.example\npwdChangedTime: 20260901000000Z\n\
+                 modifyTimestamp: {}\n",
+                mobile(number),
                 changed_at(number)
             )
             .unwrap();
@@ -185,6 +202,7 @@ impl Slapd {
         let document = serde_json::json!({
             "name": "ad", "kind": "openldap", "servers": [format!("ldaps://127.0.0.1:{}", self.port)],
             "ca": fs::read_to_string(self.folder.join("certificates/ca.pem")).unwrap(),
+            "attributes": { "mobile": "mobile", "alternate_email": "labeledURI" },
             "bases": ["ou=people,dc=uni,dc=test"], "password_policy": "cn=default,ou=policies,dc=uni,dc=test",
             "service_accounts": { "read": service, "write": service, "sync": service },
         });
@@ -205,7 +223,8 @@ impl Slapd {
             write!(
                 changes,
                 "dn: uid=p{number},ou=people,dc=uni,dc=test\nchangetype: modify\nreplace: displayName\n\
-                 displayName: Person {number} {mark}\n\n"
+                 displayName: Person {number} {mark}\n-\nreplace: mobile\nmobile: {}\n\n",
+                mobile(people + number)
             )
             .unwrap();
         }

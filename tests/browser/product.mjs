@@ -6,7 +6,8 @@ import { fileURLToPath } from "node:url";
 
 export const root = join(dirname(fileURLToPath(import.meta.url)), "..", "..");
 
-function binary(name = "rekey-local") {
+/** A binary of the development build. */
+export function binary(name = "rekey-local") {
   const metadata = execFileSync("cargo", ["metadata", "--no-deps", "--format-version", "1"], { cwd: root });
   return join(JSON.parse(metadata).target_directory, "debug", name);
 }
