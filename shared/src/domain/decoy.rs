@@ -14,9 +14,7 @@ use super::contact::{EmailAddress, PhoneNumber};
 use super::keys::Keyring;
 use super::method::{Factor, Kind, Method};
 use super::name::CanonicalName;
-use super::population::{
-    Appearance, Frequencies, Initial, Population, PopulationVersions, Shape, own_letter,
-};
+use super::population::{Appearance, Frequencies, Initial, Population, PopulationVersions, Shape};
 use super::time::Timestamp;
 
 /// One decoy in this many has any set that the policy allows, with equal chances. A set that only real people
@@ -67,21 +65,27 @@ impl Decoys<'_> {
         let drawn = draw(&seed_of_kinds, &usable, |seen| seen.clone().into());
         let drawn = match drawn {
             Some(drawn) if !any.is_multiple_of(ANY_SET) => drawn,
-            _ => {
-                let with_mailbox: Vec<_> =
-                    usable.into_iter().filter(|(seen, _)| seen.initial.is_some()).collect();
-                let masked = draw(&seed_of_kinds, &with_mailbox, |seen| seen.clone().into());
-                let initial = masked.and_then(|seen| seen.initial);
-                Appearance { kinds: self.any_permitted_set(choice), initial }
+            _ => Appearance { kinds: self.any_permitted_set(choice), initial: None },
+        };
+        let possible = |initial: &Initial| initial.is_possible(login);
+        let initial = drawn.initial.filter(possible).or_else(|| {
+            let shown =
+                usable.iter().filter(|(seen, _)| seen.initial.is_some_and(|initial| possible(&initial)));
+            let shown: Vec<_> = shown.cloned().collect();
+            draw(&seed_of_kinds, &shown, |seen| seen.clone().into())?.initial
+        });
+        let place = |initial| if let Initial::At(place) = initial { place.letter(login) } else { None };
+        let letter = match initial {
+            Some(Initial::Hidden) => Some(NO_LETTER),
+            Some(initial @ Initial::At(_)) => place(initial),
+            Some(Initial::Other) | None => {
+                // Another letter than those of the places from which mailboxes take theirs.
+                let excluded: Vec<char> =
+                    usable.iter().filter_map(|(seen, _)| seen.initial.and_then(place)).collect();
+                draw_value(&seed("email", 1), &population.letters(shape), 'a'..='z', &excluded)
             }
         };
-        let own = own_letter(login);
-        let letter = match drawn.initial {
-            Some(Initial::Hidden) => Some(NO_LETTER),
-            Some(Initial::Own) if own.is_some() => own,
-            _ => draw_value(&seed("email", 1), &population.letters(shape), 'a'..='z', own),
-        };
-        let digits = |seed, frequencies| draw_value(&seed, &frequencies, 0..=99, None);
+        let digits = |seed, frequencies| draw_value(&seed, &frequencies, 0..=99, &[]);
         let mobile = digits(seed("mobile", 2), population.mobiles(shape));
         let office = digits(seed("office number", 3), population.office_phones(shape));
 
@@ -173,18 +177,19 @@ fn draw<T: Clone>(seed: &[u8; 32], candidates: &[(T, f64)], label: impl Fn(&T) -
     arrivals.min_by(|(one, _), (other, _)| one.total_cmp(other)).map(|(_, first)| first.clone())
 }
 
-/// Draws a value of a mask other than `excluded`: a common one, or any of the others with equal chances.
+/// Draws a value of a mask that is none of `excluded`: a common one, or any of the others with equal chances.
 fn draw_value<T: Copy + Ord + Display>(
     seed: &[u8; 32],
     frequencies: &Frequencies<T>,
     values: impl IntoIterator<Item = T>,
-    excluded: Option<T>,
+    excluded: &[T],
 ) -> Option<T> {
     let (common, of_others) = frequencies.weights();
     let mut common: Vec<(Option<T>, f64)> = common.map(|(value, weight)| (Some(value), weight)).collect();
-    common.retain(|(value, _)| *value != excluded);
+    common.retain(|(value, _)| value.is_none_or(|value| !excluded.contains(&value)));
     let values: Vec<T> = values.into_iter().collect();
-    let is_other = |value: &T| Some(*value) != excluded && common.iter().all(|(one, _)| *one != Some(*value));
+    let is_other =
+        |value: &T| !excluded.contains(value) && common.iter().all(|(one, _)| *one != Some(*value));
     let any_other = values.iter().copied().find(is_other);
     let others = any_other.map(|_| (None, of_others));
     let candidates: Vec<_> = common.iter().copied().chain(others).collect();

@@ -22,6 +22,10 @@ const FEWEST: u32 = 5;
 /// switchboard stands out; the numbers that an operator gives out don't.
 const COMMON_DIGITS: u32 = 50;
 
+/// A place of the login is kept if more than one mailbox in sixteen begins with its letter. Most letters of a login are
+/// the mailbox's by chance in fewer.
+const COMMON_PLACES: u32 = 16;
+
 /// The shortest life of a version, and the time within which each decoy moves to the next one.
 const VERSION_LIFETIME: Seconds = Seconds(30 * Seconds::DAY.0);
 
@@ -57,9 +61,78 @@ impl Shape {
     }
 }
 
-/// Returns the letter that a mailbox is expected to begin with: the first ASCII letter of the login.
-pub(super) fn own_letter(login: &str) -> Option<char> {
-    local_part(login).chars().find(char::is_ascii_alphabetic)
+/// A place in a login from which a mailbox may take its first letter, as `r` in `aisyah.rahman`, `arahman` and
+/// `ar1234`, or `a` in `rahmana` and `rahmanai`. Universities make logins from names in different ways.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Place {
+    /// The first letter.
+    First,
+    /// The first letter of the second part, where signs separate parts.
+    SecondPart,
+    /// The first letter of the last part, if it is not the first one.
+    LastPart,
+    /// The second letter.
+    Second,
+    /// The third letter.
+    Third,
+    /// The fourth letter.
+    Fourth,
+    /// The last letter.
+    Last,
+    /// The last letter but one.
+    SecondLast,
+    /// The last letter but two.
+    ThirdLast,
+}
+
+impl Place {
+    /// All places; of two that as many people have, the earlier one counts.
+    pub const ALL: [Self; 9] = [
+        Self::First,
+        Self::SecondPart,
+        Self::LastPart,
+        Self::Second,
+        Self::Third,
+        Self::Fourth,
+        Self::Last,
+        Self::SecondLast,
+        Self::ThirdLast,
+    ];
+
+    /// Returns the ASCII letter at this place of a login, if there is one.
+    pub fn letter(self, login: &str) -> Option<char> {
+        let local = local_part(login);
+        let mut letters = local.chars().filter(char::is_ascii_alphabetic);
+        let parts = local.split(|c: char| !c.is_alphanumeric());
+        let mut initials = parts.filter_map(|part| part.chars().find(char::is_ascii_alphabetic));
+        let found = match self {
+            Self::First => letters.next(),
+            Self::SecondPart => initials.nth(1),
+            Self::LastPart => initials.skip(1).last(),
+            Self::Second => letters.nth(1),
+            Self::Third => letters.nth(2),
+            Self::Fourth => letters.nth(3),
+            Self::Last => letters.next_back(),
+            Self::SecondLast => letters.nth_back(1),
+            Self::ThirdLast => letters.nth_back(2),
+        };
+        found.map(|letter| letter.to_ascii_lowercase())
+    }
+
+    /// Returns the letter that stands for the place in the stored form.
+    const fn symbol(self) -> char {
+        match self {
+            Self::First => '=',
+            Self::SecondPart => '.',
+            Self::LastPart => ':',
+            Self::Second => '2',
+            Self::Third => '3',
+            Self::Fourth => '4',
+            Self::Last => '9',
+            Self::SecondLast => '8',
+            Self::ThirdLast => '7',
+        }
+    }
 }
 
 fn local_part(login: &str) -> &str {
@@ -69,12 +142,30 @@ fn local_part(login: &str) -> &str {
 /// How the mask of a mailbox begins.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Initial {
-    /// With the first letter of the login.
-    Own,
+    /// With the letter at this place of the login.
+    At(Place),
     /// With another letter.
     Other,
     /// Without a letter, since the address begins with none.
     Hidden,
+}
+
+impl Initial {
+    /// Returns whether a login has such a letter.
+    pub fn is_possible(self, login: &str) -> bool {
+        match self {
+            Self::At(place) => place.letter(login).is_some(),
+            Self::Other | Self::Hidden => true,
+        }
+    }
+
+    const fn symbol(self) -> char {
+        match self {
+            Self::At(place) => place.symbol(),
+            Self::Other => '/',
+            Self::Hidden => '*',
+        }
+    }
 }
 
 /// What strangers see of an account: its kinds of methods, and how the mask of its mailbox begins.
@@ -101,13 +192,9 @@ const fn symbol(kind: Kind) -> char {
 }
 
 impl From<Appearance> for String {
-    /// Writes a letter for each kind, then `=` for the login's own letter, `/` for another, `*` for none.
+    /// Writes a letter for each kind, then a sign for the initial, `=` for the first letter of the login.
     fn from(appearance: Appearance) -> Self {
-        let initial = appearance.initial.map(|initial| match initial {
-            Initial::Own => '=',
-            Initial::Other => '/',
-            Initial::Hidden => '*',
-        });
+        let initial = appearance.initial.map(Initial::symbol);
         appearance.kinds.into_iter().map(symbol).chain(initial).collect()
     }
 }
@@ -117,13 +204,15 @@ impl TryFrom<String> for Appearance {
 
     fn try_from(text: String) -> Result<Self, Self::Error> {
         let mut read = Self { kinds: BTreeSet::new(), initial: None };
+        let places = Place::ALL.into_iter().map(Initial::At);
+        let initials: Vec<Initial> = places.chain([Initial::Other, Initial::Hidden]).collect();
         for c in text.chars() {
-            match (c, Kind::ALL.into_iter().find(|kind| symbol(*kind) == c)) {
-                (_, Some(kind)) => _ = read.kinds.insert(kind),
-                ('=', _) => read.initial = Some(Initial::Own),
-                ('/', _) => read.initial = Some(Initial::Other),
-                ('*', _) => read.initial = Some(Initial::Hidden),
-                _ => return Err("an unknown kind"),
+            let kind = Kind::ALL.into_iter().find(|kind| symbol(*kind) == c);
+            let initial = initials.iter().copied().find(|initial| initial.symbol() == c);
+            match (kind, initial) {
+                (Some(kind), _) => _ = read.kinds.insert(kind),
+                (None, Some(_)) => read.initial = initial,
+                (None, None) => return Err("an unknown kind"),
             }
         }
         Ok(read)
@@ -149,10 +238,56 @@ pub struct Census(BTreeMap<Shape, Tally>);
 struct Tally {
     /// Those who can reset.
     people: u32,
-    appearances: BTreeMap<Appearance, u32>,
-    letters: BTreeMap<char, u32>,
+    seen: BTreeMap<(BTreeSet<Kind>, Option<Mailbox>), u32>,
     mobiles: BTreeMap<u8, u32>,
     office_phones: BTreeMap<u8, u32>,
+}
+
+/// The mailbox of an account, as one of its logins relates to it.
+#[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
+struct Mailbox {
+    /// The letter that its mask shows.
+    letter: Option<char>,
+    /// Every place of the login that has the letter, perhaps by chance.
+    places: BTreeSet<Place>,
+}
+
+impl Mailbox {
+    fn of(letter: Option<char>, login: &str) -> Self {
+        let has_letter = |place: &Place| letter.is_some() && place.letter(login) == letter;
+        Self { letter, places: Place::ALL.into_iter().filter(has_letter).collect() }
+    }
+}
+
+impl Tally {
+    /// Returns the places from which mailboxes take their letter, the most frequent one first. A mailbox that has the
+    /// letters of two places counts for the first of them. A place that few have by then has its letters by chance. The
+    /// first letter counts always.
+    fn places(&self) -> Vec<Place> {
+        let mailboxes =
+            self.seen.iter().filter_map(|((_, mailbox), count)| Some((mailbox.as_ref()?, *count)));
+        let mut left: Vec<_> = mailboxes.filter(|(mailbox, _)| mailbox.letter.is_some()).collect();
+        let all: u32 = left.iter().map(|(_, count)| count).sum();
+        let least = FEWEST.max(all / COMMON_PLACES);
+        let mut places = Vec::new();
+        loop {
+            let with = |place: &Place| -> u32 {
+                left.iter()
+                    .filter(|(mailbox, _)| mailbox.places.contains(place))
+                    .map(|(_, count)| count)
+                    .sum()
+            };
+            let counts = Place::ALL.iter().rev().map(|place| (with(place), *place));
+            let most = counts.max_by_key(|(count, _)| *count).filter(|(count, _)| *count >= least);
+            let Some((_, place)) = most else { break };
+            left.retain(|(mailbox, _)| !mailbox.places.contains(&place));
+            places.push(place);
+        }
+        if !places.contains(&Place::First) {
+            places.push(Place::First);
+        }
+        places
+    }
 }
 
 impl Census {
@@ -178,18 +313,10 @@ impl Census {
         let mobile = digits(Kind::Mobile, &registration.mobile);
         let office_phone = digits(Kind::OfficePhone, &registration.office_phone);
         for login in &account.logins {
-            let own = own_letter(login);
-            let initial = mailbox.map(|letter| match letter {
-                None => Initial::Hidden,
-                letter if letter == own => Initial::Own,
-                Some(_) => Initial::Other,
-            });
+            let mailbox = mailbox.map(|letter| Mailbox::of(letter, login));
             let tally = self.0.entry(Shape::of(login)).or_default();
             tally.people += u32::from(can_reset);
-            *tally.appearances.entry(Appearance { kinds: kinds.clone(), initial }).or_default() += 1;
-            if let (Some(Initial::Other), Some(Some(letter))) = (initial, mailbox) {
-                *tally.letters.entry(letter).or_default() += 1;
-            }
+            *tally.seen.entry((kinds.clone(), mailbox)).or_default() += 1;
             if let Some(digits) = mobile {
                 *tally.mobiles.entry(digits).or_default() += 1;
             }
@@ -227,7 +354,7 @@ struct Group {
     /// Appearances of fewer people. They occur among decoys too, with one share for all of them.
     rare: BTreeSet<Appearance>,
     rare_people: u32,
-    /// The letters of mailboxes with another letter than the login's.
+    /// The letters of mailboxes that take it from no place of the login.
     letters: Frequencies<char>,
     mobiles: Frequencies<u8>,
     office_phones: Frequencies<u8>,
@@ -235,18 +362,35 @@ struct Group {
 
 impl Group {
     fn of(tally: &Tally) -> Self {
+        let places = tally.places();
+        let mut appearances: BTreeMap<Appearance, u32> = BTreeMap::new();
+        let mut letters: BTreeMap<char, u32> = BTreeMap::new();
+        for ((kinds, mailbox), count) in &tally.seen {
+            let initial = mailbox.as_ref().map(|Mailbox { letter, places: of_login }| {
+                let place = places.iter().find(|place| of_login.contains(place));
+                match (letter, place) {
+                    (None, _) => Initial::Hidden,
+                    (Some(_), Some(place)) => Initial::At(*place),
+                    (Some(letter), None) => {
+                        *letters.entry(*letter).or_default() += count;
+                        Initial::Other
+                    }
+                }
+            });
+            *appearances.entry(Appearance { kinds: kinds.clone(), initial }).or_default() += count;
+        }
         let (common, rare): (Vec<_>, Vec<_>) =
-            tally.appearances.iter().partition(|(_, count)| **count >= FEWEST);
+            appearances.into_iter().partition(|(_, count)| *count >= FEWEST);
         let digits = |counts: &BTreeMap<u8, u32>| {
             let phones: u32 = counts.values().sum();
             Frequencies::of(counts, FEWEST.max(phones / COMMON_DIGITS + 1))
         };
         Self {
             people: coarse(tally.people),
-            common: common.into_iter().map(|(seen, count)| (seen.clone(), coarse(*count))).collect(),
-            rare_people: coarse(rare.iter().map(|(_, count)| **count).sum()),
-            rare: rare.into_iter().map(|(seen, _)| seen.clone()).collect(),
-            letters: Frequencies::of(&tally.letters, FEWEST),
+            common: common.into_iter().map(|(seen, count)| (seen, coarse(count))).collect(),
+            rare_people: coarse(rare.iter().map(|(_, count)| *count).sum()),
+            rare: rare.into_iter().map(|(seen, _)| seen).collect(),
+            letters: Frequencies::of(&letters, FEWEST),
             mobiles: digits(&tally.mobiles),
             office_phones: digits(&tally.office_phones),
         }
@@ -305,7 +449,7 @@ impl Population {
         }
     }
 
-    /// Returns the letters of mailboxes with another letter than the login's.
+    /// Returns the letters of mailboxes that take it from no place of the login.
     pub(super) fn letters(&self, shape: Shape) -> Frequencies<char> {
         self.0.get(&shape).map(|group| group.letters.clone()).unwrap_or_default()
     }

@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::domain::account::{Account, AccountState, suffices};
 use crate::domain::contact::Country;
-use crate::domain::population::{Census, ResetPolicy};
+use crate::domain::population::{Census, Place, ResetPolicy};
 use crate::domain::time::Seconds;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
@@ -188,6 +188,46 @@ fn of_three_shapes(random: &mut Random) -> String {
     }
 }
 
+/// A surname and two letters of the given name, `rahmanai`, whose mailbox begins with the given name.
+fn clipped(random: &mut Random) -> String {
+    let given = [random.below(26), random.below(26)].map(|n| char::from(b'a' + u8::try_from(n).unwrap()));
+    format!("{}{}{}", random.pick(&NAMES), given[0], given[1])
+}
+
+/// Initials and a number, `ar1234`.
+fn initials(random: &mut Random) -> String {
+    let names = [random.pick(&NAMES), random.pick(&NAMES)].map(|name| &name[..1]);
+    format!("{}{}{:04}", names[0], names[1], random.below(10_000))
+}
+
+/// Returns a person whose mailbox begins with one of these parts of a name, in as many of a hundred cases.
+fn named(random: &mut Random, login: String, parts: &[(u32, usize)]) -> Person {
+    let drawn = random.below(100);
+    let mut below = 0;
+    let part = parts.iter().find(|(share, _)| {
+        below += share;
+        drawn < below
+    });
+    let mailbox = part.map_or_else(|| random.pick(&NAMES).to_owned(), |(_, at)| login[*at..].to_owned());
+    let kinds: &[Kind] =
+        if random.chance(70) { &[AlternateEmail, Mobile] } else { &[AlternateEmail, Mobile, OfficePhone] };
+    (vec![login], holding(random, &mailbox, 100, kinds))
+}
+
+fn second_part(random: &mut Random, login: String) -> Person {
+    let at = login.find('.').unwrap() + 1;
+    named(random, login, &[(40, 0), (40, at)])
+}
+
+fn end(random: &mut Random, login: String) -> Person {
+    let at = login.len() - 2;
+    named(random, login, &[(20, 0), (70, at)])
+}
+
+fn second_letter(random: &mut Random, login: String) -> Person {
+    named(random, login, &[(50, 0), (40, 1)])
+}
+
 const STUDENTS: Maker = Maker { people: 3_000, login: digits, person: student };
 const STAFF: Maker = Maker { people: 900, login: letters, person: staff };
 const MIXED: Maker = Maker { people: 2_400, login: of_three_shapes, person: mixed };
@@ -263,11 +303,15 @@ fn features(seen: &Seen) -> Vec<String> {
     let initial = mask(Method::Email).and_then(|mask| mask.chars().next());
     let relation = initial.map(|initial| match initial {
         '*' => "none",
-        initial if Some(initial) == own_letter(&seen.login) => "own",
+        initial if Some(initial) == Place::First.letter(&seen.login) => "own",
         _ => "other",
     });
     let mut features =
         vec![format!("{shape} {methods:?} {relation:?}"), format!("{shape} {relation:?} {initial:?}")];
+    // Somebody who knows how people make mailboxes compares the letter with each place of the login.
+    for place in Place::ALL.into_iter().filter(|_| initial.is_some()) {
+        features.push(format!("{shape} {place:?} {}", place.letter(&seen.login) == initial));
+    }
     features.extend(mask(Method::Sms).map(|mask| format!("{shape} mobile {mask}")));
     features.extend(mask(Method::OfficeCall).map(|mask| format!("{shape} office {mask}")));
     features
@@ -387,6 +431,16 @@ fn mixed_people_are_indistinguishable_from_decoys() {
     assert_indistinguishable("mixed, one step", &MIXED, &Method::ALL, 1);
     let few = [Method::Email, Method::Sms, Method::Totp];
     assert_indistinguishable("mixed, few methods", &MIXED, &few, 2);
+}
+
+/// Logins and mailboxes are made from one name, in more ways than by one letter.
+/// Controls: C-107.
+#[test]
+fn mailboxes_from_names_are_indistinguishable_from_decoys() {
+    let maker = |login, person| Maker { people: 500, login, person };
+    assert_indistinguishable("aisyah.rahman", &maker(letters, second_part), &Method::ALL, 2);
+    assert_indistinguishable("rahmanai", &maker(clipped, end), &Method::ALL, 2);
+    assert_indistinguishable("ar1234", &maker(initials, second_letter), &Method::ALL, 2);
 }
 
 /// Controls: C-107.

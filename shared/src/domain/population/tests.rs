@@ -57,19 +57,33 @@ fn login_shape_ignores_punctuation_and_domain() {
     ] {
         assert_eq!(Shape::of(login), shape, "{login}");
     }
-    assert_eq!(
-        (own_letter("2021x.y"), own_letter("李明"), own_letter("1@a.example")),
-        (Some('x'), None, None)
-    );
+}
+
+#[test]
+fn letter_at_a_place_of_a_login() {
+    let letters = |login: &str| -> String {
+        Place::ALL.map(|place| place.letter(login).unwrap_or('-')).into_iter().collect()
+    };
+    // First; of the second and last part; second, third, fourth; last, last but one, last but two.
+    assert_eq!(letters("nur.aisyah_rahman@kolej.example"), "naruranam");
+    assert_eq!(letters("Rahmanai"), "r--ahmian");
+    assert_eq!(letters("ar1234"), "a--r--ra-");
+    assert_eq!(letters("2021.x-9"), "x-----x--");
+    assert_eq!(letters("李明"), "---------");
 }
 
 /// The item of an earlier version must stay readable.
 #[test]
 fn stored_form_names_kinds_by_letter() {
-    let all = Appearance { kinds: Kind::ALL.into_iter().collect(), initial: Some(Initial::Own) };
+    let all = Appearance { kinds: Kind::ALL.into_iter().collect(), initial: Some(Initial::At(Place::First)) };
     let text = serde_json::to_string(&all).unwrap();
     assert_eq!(text, "\"emotapr=\"");
     assert_eq!(serde_json::from_str::<Appearance>(&text).unwrap(), all);
+    for initial in Place::ALL.map(Initial::At).into_iter().chain([Initial::Other, Initial::Hidden]) {
+        let seen = Appearance { initial: Some(initial), ..all.clone() };
+        let text = serde_json::to_string(&seen).unwrap();
+        assert_eq!(serde_json::from_str::<Appearance>(&text).unwrap(), seen, "{text}");
+    }
     assert!(serde_json::from_str::<Appearance>("\"ex\"").is_err());
     let versions = PopulationVersions::after(None, &students(100, 3), NOW).unwrap();
     let text = serde_json::to_string(&versions).unwrap();
@@ -115,6 +129,31 @@ fn account_is_counted_for_each_of_its_logins() {
     };
     assert_eq!(seen(Shape::Letters), ["em="]);
     assert_eq!((seen(Shape::Digits), seen(Shape::Both)), (vec!["em/".to_owned()], vec!["em/".to_owned()]));
+}
+
+/// Universities make logins and people make mailboxes from one name. The place that most have counts first, and one
+/// that few have is chance.
+/// Controls: C-107.
+#[test]
+fn places_of_the_letters_of_mailboxes_are_counted() {
+    let mut census = Census::default();
+    for (people, login, mailbox) in
+        [(60, "rahmanai", "aisyah"), (20, "limwe", "wei"), (30, "tansi", "tan"), (4, "chongda", "cool")]
+    {
+        for n in 0..people {
+            let login = format!("{login}{n}");
+            let mailbox = with(&format!("{mailbox}@mail.example"), "+60123456798");
+            census.count(&account(&[&login], AccountState::Active), &mailbox, &POLICY);
+        }
+    }
+    let population = census.population();
+    let seen: BTreeMap<String, f64> = population
+        .appearances(Shape::Both)
+        .into_iter()
+        .map(|(seen, weight)| (seen.clone().into(), weight))
+        .collect();
+    // `c` of `cool` is the first letter of `chongda`.
+    assert_eq!(seen, BTreeMap::from([("em8".to_owned(), 80.0), ("em=".to_owned(), 36.0)]));
 }
 
 /// An account that a policy excludes later keeps its kinds here, so that decoys follow the policy at once.
