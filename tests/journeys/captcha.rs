@@ -302,12 +302,17 @@ async fn harder_captcha_requires_its_login_and_work() {
 
 /// Controls: C-007.
 #[tokio::test]
-async fn ip_address_over_rate_limit_gets_harder_captcha() {
+async fn network_over_rate_limit_gets_harder_captcha() {
     let world = World::with(&[("REKEY_OPENS_PER_IP", "3")]).await;
-    for n in 0..3 {
-        assert_eq!(world.browser().identify(&format!("student{n}")).await.page(), "reason");
+    let from = |host: u8| world.browser().from_address([203, 0, 113, host]);
+    for host in 0..3 {
+        assert_eq!(from(host).identify(&format!("student{host}")).await.page(), "reason");
     }
-    assert_eq!(world.browser().identify("aisyah").await.problem(), (422, "captcha-harder".into()));
+    for login in ["aisyah", "nobody"] {
+        assert_eq!(from(9).identify(login).await.problem(), (422, "captcha-harder".into()), "{login}");
+    }
+    let elsewhere = world.browser().from_address([203, 0, 114, 9]).identify("aisyah").await;
+    assert_eq!(elsewhere.page(), "reason", "another network");
 }
 
 /// Answers with a CAPTCHA's characters from an address of a network; `right` says whether they are.

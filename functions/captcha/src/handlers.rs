@@ -103,7 +103,7 @@ async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResu
     Ok(incoming.next_page(&NextPage { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
 }
 
-/// Counts one more flow opened for the name and from the address block. No request is refused for it. Over a limit
+/// Counts one more flow opened for the name and from the network. No request is refused for it. Over a limit
 /// the next challenge is harder, whether or not the name has an account: this returns its work.
 async fn over_rate_limit(
     ports: &Ports,
@@ -113,10 +113,11 @@ async fn over_rate_limit(
 ) -> HandlerResult<Option<Effort>> {
     let settings = &ports.app.settings;
     let by_name = ports.rate_limits.increment(&RateLimit::OpensOfName(*name), now).await?;
-    let by_address =
-        ports.rate_limits.increment(&RateLimit::OpensOfAddress(incoming.address_block()), now).await?;
+    // A stranger gets the addresses of one network for nothing: 65,536 blocks of an IPv6 site.
+    let network = RateLimit::OpensOfNetwork(incoming.address_block().network());
+    let by_network = ports.rate_limits.increment(&network, now).await?;
     let of_name = Effort::above(by_name, settings.opens_per_name.into());
-    Ok(of_name.max(Effort::above(by_address, settings.opens_per_address.into())))
+    Ok(of_name.max(Effort::above(by_network, settings.opens_per_network.into())))
 }
 
 fn captchas<'a>(ports: &'a Ports, incoming: &IncomingRequest) -> Captchas<'a> {

@@ -20,8 +20,8 @@ use super::time::{Seconds, Timestamp};
 pub enum RateLimit {
     /// Flows started with a name, per hour.
     OpensOfName(NameRef),
-    /// Flows started from an address block, per hour.
-    OpensOfAddress(AddressBlock),
+    /// Flows started from a network, per hour.
+    OpensOfNetwork(AddressBlock),
     /// CAPTCHAs answered by characters alone from a network, right or wrong, per hour.
     CharactersOfNetwork(AddressBlock),
     /// CAPTCHAs of the whole deployment answered by characters alone, right or wrong, per hour.
@@ -216,7 +216,7 @@ impl RateLimit {
         };
         match self {
             Self::OpensOfName(name) => of_name("opens#name", name),
-            Self::OpensOfAddress(address) => of_address("opens#address", address),
+            Self::OpensOfNetwork(network) => of_address("opens#network", network),
             Self::CharactersOfNetwork(network) => of_address("characters-of-network", network),
             Self::Characters => format!("characters#{}", hour()),
             Self::SignInsOfAddress(address) => of_address("sign-ins-of-address", address),
@@ -268,7 +268,7 @@ impl RateLimit {
     fn window(&self) -> Window {
         match self {
             Self::OpensOfName(_)
-            | Self::OpensOfAddress(_)
+            | Self::OpensOfNetwork(_)
             | Self::CharactersOfNetwork(_)
             | Self::Characters
             | Self::SignInsOfAddress(_)
@@ -337,8 +337,8 @@ mod tests {
         for (limit, key, kept_until) in [
             (RateLimit::OpensOfName(name), format!("opens#name#{hex}#498748"), 7_200),
             (
-                RateLimit::OpensOfAddress(address("203.0.113.7")),
-                "opens#address#203.0.113.7#498748".into(),
+                RateLimit::OpensOfNetwork(address("203.0.113.7").network()),
+                "opens#network#203.0.113.0#498748".into(),
                 7_200,
             ),
             (
@@ -502,7 +502,7 @@ mod tests {
         ];
         prop_oneof![
             name().prop_map(RateLimit::OpensOfName),
-            address().prop_map(RateLimit::OpensOfAddress),
+            address().prop_map(RateLimit::OpensOfNetwork),
             address().prop_map(RateLimit::CharactersOfNetwork),
             Just(RateLimit::Characters),
             address().prop_map(RateLimit::SignInsOfAddress),

@@ -71,9 +71,9 @@ pub struct Settings {
     pub push_hosts: PushHosts,
     /// `REKEY_OPENS_PER_HOUR`: flows per canonical name before the CAPTCHA gets harder.
     pub opens_per_name: u32,
-    /// `REKEY_OPENS_PER_IP`: flows per address and hour before the CAPTCHA gets harder; a lecture hall behind
+    /// `REKEY_OPENS_PER_IP`: flows per network (/24, /48) and hour before the CAPTCHA gets harder; a lecture hall behind
     /// one address stays below it.
-    pub opens_per_address: u32,
+    pub opens_per_network: u32,
     /// `REKEY_CHARACTERS_PER_IP`: CAPTCHAs answered by characters alone per network and hour, before only work
     /// passes. Characters cost a program nothing.
     pub characters_per_network: u32,
@@ -201,7 +201,7 @@ impl Settings {
                 forms::push_host,
             )),
             opens_per_name: reader.number("REKEY_OPENS_PER_HOUR", 30, 1..=100_000),
-            opens_per_address: reader.number("REKEY_OPENS_PER_IP", 300, 1..=1_000_000),
+            opens_per_network: reader.number("REKEY_OPENS_PER_IP", 300, 1..=1_000_000),
             characters_per_network: reader.number("REKEY_CHARACTERS_PER_IP", 20, 0..=1_000_000),
             characters_per_hour: reader.number("REKEY_CHARACTERS_PER_HOUR", 300, 0..=1_000_000),
             sms_countries: reader.list("REKEY_SMS_COUNTRIES", "MY", forms::country),
