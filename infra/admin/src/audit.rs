@@ -3,6 +3,7 @@
 use serde_json::{Value, json};
 use shared::domain::account::AccountId;
 
+use crate::cli::Sync;
 use crate::deployment::Deployment;
 use crate::outcome::Problem;
 
@@ -44,6 +45,15 @@ pub async fn directory_test(
     };
     let account = account.map(|account| format!("{:?}", account.pseudonym(&deployment.flows)));
     write(deployment, event, &json!({ "account": account })).await
+}
+
+/// Writes that an operator syncs the directory.
+///
+/// # Errors
+/// [`Problem`] if it can't be written; then the sync must not follow.
+pub async fn sync(deployment: &Deployment, options: &Sync) -> Result<(), Problem> {
+    let fields = json!({ "full": options.full, "accept_removals": options.accept_removals });
+    write(deployment, json!({ "event": "directory.synced" }), &fields).await
 }
 
 /// Writes that an operator imports a file.

@@ -144,6 +144,8 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Copies the people of the organisation's own directory now; without an option, only who changed
+    Sync(Sync),
     /// Tests the organisation's own directory
     #[command(subcommand)]
     Directory(Directory),
@@ -212,6 +214,20 @@ pub struct Import {
     /// Writes the rows that are not taken, with the reasons; the default name is FILE.refused.csv
     #[arg(long, value_name = "CSV", num_args = 0..=1, require_equals = true, default_missing_value = "")]
     pub refused: Option<String>,
+}
+
+/// The options of a sync.
+#[derive(Debug, Args)]
+pub struct Sync {
+    /// Reads everybody, and finds who is gone
+    #[arg(long)]
+    pub full: bool,
+    /// Accepts that more than 2 % of the people are gone or disabled
+    #[arg(long)]
+    pub accept_removals: bool,
+    /// Lists logins that two people have, which find nobody
+    #[arg(long)]
+    pub list_ambiguous: bool,
 }
 
 /// The commands about the organisation's own directory.

@@ -22,7 +22,7 @@ use shared::domain::help_desk_call::{Act, HelpAnswer, What};
 use shared::domain::keys::Keyring;
 use shared::ports::AuditLog as _;
 use shared::process::{PUBLIC_URL_PARAMETER, Process};
-use shared::settings::{PUBLIC_URL, Settings, aws};
+use shared::settings::{DirectoryKind, PUBLIC_URL, Settings, aws};
 
 use crate::cli::Global;
 use crate::outcome::Problem;
@@ -90,6 +90,32 @@ impl Deployment {
     /// Returns the name or the ARN that a function has in a variable.
     pub fn resource(&self, variable: &str) -> Option<&str> {
         self.variables.get(variable).map(String::as_str)
+    }
+
+    /// Returns the function that syncs the organisation's own directory.
+    ///
+    /// # Errors
+    /// [`Problem`] if there is none: the deployment has the built-in directory.
+    pub async fn directory_sync(&self) -> Result<String, Problem> {
+        if matches!(self.settings.directory, DirectoryKind::Builtin) {
+            return Err(Problem::usage(
+                "this deployment has the built-in directory, which needs no sync. Set RekeyDirectory to use your own",
+            ));
+        }
+        if let Some(function) = self.resource("REKEY_FUNCTION_DIRECTORY_SYNC") {
+            return Ok(function.to_owned());
+        }
+        let function = stack::find_directory_sync(&self.aws, self.process.clock(), &self.name).await;
+        function.map_err(|error| Problem::failed(with_causes(&error)))
+    }
+
+    /// Syncs the organisation's own directory, and returns the summary.
+    ///
+    /// # Errors
+    /// [`Problem`] with the reason why the sync failed.
+    pub async fn sync(&self, function: &str, request: &Value) -> Result<Value, Problem> {
+        let summary = stack::sync_directory(&self.aws, self.process.clock(), function, request).await;
+        summary.map_err(|error| Problem::failed(with_causes(&error)))
     }
 
     /// Writes an event to the log of operators. A stack of an earlier template has none: then it goes to standard error.

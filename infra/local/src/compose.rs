@@ -116,7 +116,7 @@ impl Parts<'_> {
         Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping })
     }
 
-    /// Builds `directory-sync`, which a schedule invokes.
+    /// Builds `directory-sync`, which a schedule and operators invoke.
     ///
     /// # Errors
     /// [`Failure`] if it can't start.
@@ -124,6 +124,17 @@ impl Parts<'_> {
         let process = self.process("directory-sync").await?;
         let ports = directory::sync::Ports::from_process(&process).await;
         let ports = Arc::new(ports.map_err(|error| why("directory-sync", &error))?);
+        let asked = ports.clone();
+        self.emulator.add_directory_sync(Arc::new(move |body| {
+            let ports = asked.clone();
+            Box::pin(async move {
+                let request = serde_json::from_slice(&body);
+                let request = request.map_err(|_| "the request can't be read".to_owned())?;
+                let synced = directory::sync::handle(&ports, request).await;
+                let summary = synced.map_err(|error| with_causes(&*error))?;
+                serde_json::to_vec(&summary).map_err(|error| error.to_string())
+            })
+        }));
         Ok(Arc::new(move || {
             let ports = ports.clone();
             Box::pin(async move {

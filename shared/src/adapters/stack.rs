@@ -28,10 +28,16 @@ const TIMEOUT: Duration = Duration::from_secs(10);
 const FUNCTION: &str = "AWS::Lambda::Function";
 /// The longest wait for the function for the help desk: its timeout in template.yaml, and some more.
 const INVOCATION: Duration = Duration::from_secs(25);
+/// The call that runs a function, as IAM names it.
+const INVOKE: &str = "lambda:InvokeFunction";
 /// The log of operators in template.yaml.
 const LOG: &str = "OperatorLog";
 /// The function for the help desk in template.yaml.
 const HELP_DESK: &str = "HelpDeskFunction";
+/// The longest wait for a sync: its timeout in template.yaml, and some more.
+const SYNC: Duration = Duration::from_secs(920);
+/// The function of the sync in template.yaml.
+const DIRECTORY_SYNC: &str = "DirectorySyncFunction";
 /// The most pages of resources that are read, each of a hundred: a stack has 500 resources at most.
 const PAGES: usize = 10;
 
@@ -49,6 +55,11 @@ pub enum StackError {
     /// The stack has no function for the help desk.
     #[error("the stack {0} has no function for the help desk. Deploy this version first")]
     NoHelpDesk(String),
+    /// The stack has no function that syncs a directory.
+    #[error(
+        "the stack {0} has the built-in directory, which needs no sync. Set RekeyDirectory to use your own"
+    )]
+    NoSync(String),
     /// A service refused the call or did not answer.
     #[error("{call} failed: {reason}. Check the network, and that your role allows {call}")]
     Failed {
@@ -108,22 +119,62 @@ pub async fn ask_help_desk(
     function: &str,
     act: &Act,
 ) -> Result<HelpAnswer, StackError> {
-    const CALL: &str = "lambda:InvokeFunction";
-    let unreadable = || failed(CALL, "an unreadable answer".to_owned());
+    let unreadable = || failed(INVOKE, "an unreadable answer".to_owned());
     let act = SecretText::new(serde_json::to_string(act).map_err(|_| unreadable())?);
     let caller = agents::sign(config, clock.clone(), function, act.expose()).await;
     let caller = caller.map_err(|reason| StackError::Failed { call: "sts:GetCallerIdentity", reason })?;
     let request = serde_json::to_vec(&HelpRequest { caller, act }).map(Zeroizing::new);
     let request = request.map_err(|_| unreadable())?;
-    let lambda = SignedClient::once(config, "lambda", INVOCATION, clock);
-    let path = format!("/2015-03-31/functions/{}/invocations", in_path(function));
-    let answer = lambda.post(&path, &[("content-type", "application/json")], &request).await;
-    let answer = answer.map_err(|error| StackError::Failed { call: CALL, reason: error.into() })?;
-    match answer.status {
-        200 if answer.is_function_error => Err(failed(CALL, "the function failed: see its log".to_owned())),
-        200 => serde_json::from_slice(&answer.body).map_err(|_| unreadable()),
-        _ => Err(failed(CALL, refusal(&answer))),
+    let answer = invoke(config, clock, function, &request, INVOCATION).await?;
+    if answer.is_function_error {
+        return Err(failed(INVOKE, "the function failed: see its log".to_owned()));
     }
+    serde_json::from_slice(&answer.body).map_err(|_| unreadable())
+}
+
+/// Returns the name of a stack's function that syncs its directory.
+///
+/// # Errors
+/// [`StackError`].
+pub async fn find_directory_sync(
+    config: &SdkConfig,
+    clock: Arc<dyn Clock>,
+    stack: &str,
+) -> Result<String, StackError> {
+    let found = resources(config, clock, stack).await?;
+    found.directory_sync.ok_or_else(|| StackError::NoSync(stack.to_owned()))
+}
+
+/// Invokes the function that syncs the directory, and returns its summary. A sync may take a quarter of an hour.
+///
+/// # Errors
+/// [`StackError`] with the reason why the sync failed, if it did.
+pub async fn sync_directory(
+    config: &SdkConfig,
+    clock: Arc<dyn Clock>,
+    function: &str,
+    request: &serde_json::Value,
+) -> Result<serde_json::Value, StackError> {
+    let answer = invoke(config, clock, function, request.to_string().as_bytes(), SYNC).await?;
+    if answer.is_function_error {
+        let error: FunctionError = serde_json::from_slice(&answer.body).unwrap_or_default();
+        return Err(failed("the sync", error.message.unwrap_or_else(|| "see its log".to_owned())));
+    }
+    serde_json::from_slice(&answer.body).map_err(|_| failed(INVOKE, "an unreadable answer".to_owned()))
+}
+
+async fn invoke(
+    config: &SdkConfig,
+    clock: Arc<dyn Clock>,
+    function: &str,
+    request: &[u8],
+    timeout: Duration,
+) -> Result<SignedAnswer, StackError> {
+    let lambda = SignedClient::once(config, "lambda", timeout, clock);
+    let path = format!("/2015-03-31/functions/{}/invocations", in_path(function));
+    let answer = lambda.post(&path, &[("content-type", "application/json")], request).await;
+    let answer = answer.map_err(|error| StackError::Failed { call: INVOKE, reason: error.into() })?;
+    if answer.status == 200 { Ok(answer) } else { Err(failed(INVOKE, refusal(&answer))) }
 }
 
 /// Returns a name as a segment of a path.
@@ -136,6 +187,7 @@ fn in_path(name: &str) -> String {
 struct Resources {
     functions: Vec<String>,
     help_desk: Option<String>,
+    directory_sync: Option<String>,
     operator_log: Option<String>,
 }
 
@@ -162,8 +214,10 @@ async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Re
         for resource in text.split("<member>").skip(1) {
             let (id, name) =
                 (element(resource, "LogicalResourceId"), element(resource, "PhysicalResourceId"));
-            if id.as_deref() == Some(HELP_DESK) {
-                found.help_desk.clone_from(&name);
+            match id.as_deref() {
+                Some(HELP_DESK) => found.help_desk.clone_from(&name),
+                Some(DIRECTORY_SYNC) => found.directory_sync.clone_from(&name),
+                _ => {}
             }
             if element(resource, "ResourceType").as_deref() == Some(FUNCTION) {
                 found.functions.extend(name);
@@ -232,6 +286,12 @@ struct Configuration {
 struct Environment {
     #[serde(default)]
     variables: BTreeMap<String, String>,
+}
+
+#[derive(Default, Deserialize)]
+struct FunctionError {
+    #[serde(rename = "errorMessage")]
+    message: Option<String>,
 }
 
 #[derive(Default, Deserialize)]

@@ -9,6 +9,7 @@ mod help;
 mod import;
 mod refused;
 mod show;
+mod sync;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -38,6 +39,7 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         }
         Command::Export { login } => export::run(global, login, output).await,
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
+        Command::Sync(options) => sync::run(global, options, output).await,
         Command::Directory(cli::Directory::Test { login, write_test, yes }) => {
             let write_test = write_test.as_deref();
             let Some(login) = login.as_deref().or(write_test) else {

@@ -237,8 +237,35 @@ async fn refused_service_account_is_named() {
 }
 
 #[tokio::test(flavor = "multi_thread")]
-async fn builtin_directory_has_no_test() {
+async fn builtin_directory_has_no_test_and_no_sync() {
     let rekey = Rekey::start().await;
-    let ended = rekey.run(&["directory", "test", "start"]).await;
-    assert_eq!(ended.status, 2, "{ended:?}");
+    for arguments in [&["directory", "test", "start"][..], &["sync"]] {
+        let ended = rekey.run(arguments).await;
+        assert_eq!(ended.status, 2, "{ended:?}");
+        assert!(ended.err.contains("RekeyDirectory"), "{}", ended.err);
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn sync_copies_whoever_is_new() {
+    let domain = Domain::start(false).await;
+    let rekey = domain.rekey(|_| ()).await;
+    let login = format!("new{}", domain.login);
+    assert_eq!(rekey.run(&["directory", "test", &login]).await.status, 4, "nobody has it yet");
+    let values = [("objectClass", "inetOrgPerson"), ("uid", &login), ("sn", "New")];
+    let values =
+        values.map(|(name, value)| (name.as_bytes().to_vec(), HashSet::from([value.as_bytes().to_vec()])));
+    let dn = format!("cn={login},ou=People,dc=uni,dc=test");
+    domain.admin().await.add(&dn, values.into()).await.unwrap().success().unwrap();
+
+    let changes = rekey.json(&["sync"]).await;
+    assert_eq!((&changes["outcome"], &changes["full"]), (&json!("completed"), &json!(false)), "{changes:#}");
+    assert!(changes["new"].as_u64() >= Some(1), "{changes:#}");
+    assert!(verdicts(&test(&rekey, &[&login], 0).await).contains(&"Person/copy: ok".to_owned()));
+    let full = rekey.run(&["sync", "--full", "--list-ambiguous"]).await;
+    assert_eq!(full.status, 0, "{full:?}");
+    assert!(full.out.contains("full sync") && full.out.contains("people read"), "{}", full.out);
+    let events = rekey.environment.local.emulator.operator_events();
+    let synced: Vec<_> = events.iter().filter(|event| event["event"] == "directory.synced").collect();
+    assert_eq!((synced.len(), &synced[1]["full"]), (2, &json!(true)));
 }

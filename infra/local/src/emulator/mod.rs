@@ -184,10 +184,12 @@ impl Emulator {
             ("AWS_ENDPOINT_URL".to_owned(), self.state.origin.clone()),
         ];
         pairs.extend(self.resources(ADMINISTRATOR));
-        // No function invokes it, so no variable of theirs names it.
-        pairs.extend(
-            self.function_name("help-desk").map(|name| ("REKEY_FUNCTION_HELP_DESK".to_owned(), name)),
-        );
+        // No function invokes these, so no variable of theirs names them.
+        for (function, variable) in
+            [("help-desk", "REKEY_FUNCTION_HELP_DESK"), ("directory-sync", "REKEY_FUNCTION_DIRECTORY_SYNC")]
+        {
+            pairs.extend(self.function_name(function).map(|name| (variable.to_owned(), name)));
+        }
         pairs
     }
 
@@ -258,9 +260,17 @@ impl Emulator {
 
     /// Sets the functions that may be invoked, by the crate of each.
     pub fn set_invokables(&self, functions: impl IntoIterator<Item = (&'static str, Invoke)>) {
-        let named =
-            functions.into_iter().filter_map(|(name, function)| Some((self.function_name(name)?, function)));
+        let named = functions
+            .into_iter()
+            .filter_map(|(name, function)| Some((self.function_name(name)?, (function, lambda::TIMEOUT))));
         *self.state.invokables.lock().unwrap_or_else(PoisonError::into_inner) = named.collect();
+    }
+
+    /// Adds `directory-sync` to the functions that may be invoked.
+    pub fn add_directory_sync(&self, function: Invoke) {
+        let Some(name) = self.function_name("directory-sync") else { return };
+        let mut invokables = self.state.invokables.lock().unwrap_or_else(PoisonError::into_inner);
+        invokables.insert(name, (function, lambda::SYNC_TIMEOUT));
     }
 
     /// Returns the name of a function, by its crate or binary.
@@ -517,7 +527,7 @@ impl Services {
         fault
     }
 
-    fn invokable(&self, function: &str) -> Option<Invoke> {
+    fn invokable(&self, function: &str) -> Option<(Invoke, Duration)> {
         self.invokables.lock().unwrap_or_else(PoisonError::into_inner).get(function).cloned()
     }
 

@@ -160,16 +160,11 @@ impl Context<'_> {
     }
 
     fn sync_command(&self) -> String {
-        if self.deployment.is_local {
-            "Start `cargo local` again: it syncs at its start, and tells what fails".to_owned()
+        let of = if self.deployment.is_local {
+            format!("--local={}", self.deployment.name)
         } else {
-            format!(
-                "aws lambda invoke --function-name \"$(aws cloudformation describe-stack-resource --stack-name {} \
-                 --logical-resource-id DirectorySyncFunction --query StackResourceDetail.PhysicalResourceId --output \
-                 text)\" --cli-binary-format raw-in-base64-out --cli-read-timeout 900 --payload '{{\"full\": true}}' \
-                 /dev/stdout",
-                self.deployment.name
-            )
-        }
+            format!("--stack {}", self.deployment.name)
+        };
+        format!("rekey sync --full {of}")
     }
 }
