@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
+use shared::domain::audit::FlowEnd;
 use shared::domain::flow::{Flow, Reason, Stage};
 use shared::http::problem::Problem;
 use shared::http::view::{self, Ended, View, Why};
@@ -15,6 +16,7 @@ use shared::http::{
 };
 use shared::ports::{Clock, FlowStore};
 use shared::process::{Process, StartError};
+use shared::verification::audit::flow_ended;
 
 /// The ports of `method-selection`. It needs nothing but flows.
 pub struct Ports {
@@ -143,7 +145,8 @@ async fn try_cancel(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRes
         }
         let next = found.value.cancel();
         if ports.flows.replace(cookie.id(), found.revision, &next, now).await? {
-            tracing::info!(event = "flow.cancelled", flow = ?cookie.id());
+            let account = next.context().account.pseudonym(&ports.app.flows);
+            flow_ended(cookie.id(), Some(account), FlowEnd::Cancelled, "cancelled");
             break;
         }
     }

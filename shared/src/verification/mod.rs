@@ -6,6 +6,7 @@
 //! [`FlowHolder`], [`SessionHolder`].
 
 pub mod approval;
+pub mod audit;
 pub mod flow;
 pub mod holder;
 pub mod limit_log;
