@@ -87,7 +87,8 @@ async fn verify_sent(
         }
     };
     let outcome = ports.flows.attempt_code(cookie.id(), attempt, limits, now).await?;
-    if let AttemptOutcome::Right(flow) | AttemptOutcome::Wrong(flow) | AttemptOutcome::Spent(flow) = &outcome {
+    if let AttemptOutcome::Right(flow) | AttemptOutcome::Wrong(flow) | AttemptOutcome::Spent(flow) = &outcome
+    {
         incoming.audit_account(&flow.context().account);
     }
     match outcome {

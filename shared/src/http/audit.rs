@@ -6,6 +6,7 @@ use tracing::field::{Empty, debug};
 use super::incoming_request::IncomingRequest;
 use super::paths::{START_PAGE, is_of_a_session, is_of_the_app};
 use crate::domain::account::AccountId;
+use crate::domain::cookie::HolderCookie;
 
 impl IncomingRequest {
     /// Returns the span of the request, whose fields every event within has. A page and its JSON have the same.
@@ -19,9 +20,10 @@ impl IncomingRequest {
             "request",
             actor = if is_of_the_app(&self.path) { "device" } else { "person" },
             flow = flow.map(|cookie| debug(cookie.id())),
-            step = flow.map(|cookie| cookie.step()),
+            step = flow.map(HolderCookie::step),
             session = session.map(|cookie| debug(cookie.id())),
             account = Empty,
+            decoy = Empty,
             network = self.network(),
             client = self.browser,
         )
@@ -29,6 +31,8 @@ impl IncomingRequest {
 
     /// Names the account in the events of this request from now on.
     pub fn audit_account(&self, account: &AccountId) {
-        Span::current().record("account", debug(account.pseudonym(&self.app.flows)));
+        let span = Span::current();
+        span.record("account", debug(account.pseudonym(&self.app.flows)));
+        span.record("decoy", account.is_decoy());
     }
 }

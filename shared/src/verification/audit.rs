@@ -8,5 +8,11 @@ use crate::domain::holder::HolderId;
 /// flow's earlier events name it.
 pub fn flow_ended(flow: HolderId, account: Option<Pseudonym>, end: FlowEnd, reason: &str) {
     let outcome = end.as_str();
-    tracing::info!(event = "flow.ended", ?flow, account = account.map(tracing::field::debug), outcome, reason);
+    tracing::info!(
+        event = "flow.ended",
+        ?flow,
+        account = account.map(tracing::field::debug),
+        outcome,
+        reason
+    );
 }

@@ -82,7 +82,10 @@ mod tests {
         let second = fields(&chain.link(fields(r#"{"event":"flow.ended"}"#)));
         assert_eq!(second[PREVIOUS], hash(&fields(&first)));
         assert_eq!(hash(&fields(&first)), "ff21e0da7fc452089ac3601be183ce9d76b0f3407e126b153406f01882cd5d4d");
-        assert_eq!(began_at("captcha/1790000000/0707070707070707"), Some(Timestamp::from_seconds(1_790_000_000)));
+        assert_eq!(
+            began_at("captcha/1790000000/0707070707070707"),
+            Some(Timestamp::from_seconds(1_790_000_000))
+        );
         assert_eq!(began_at("captcha"), None);
     }
 }

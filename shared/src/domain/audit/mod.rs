@@ -4,8 +4,13 @@
 //! `network` and `client`. The request sets those that it knows once, for all of its events.
 
 pub mod chain;
+pub mod flows;
+pub mod recent;
+pub mod verify;
 
 use serde_json::{Map, Value};
+
+use crate::domain::time::Timestamp;
 
 /// The fields of a log line.
 pub type Fields = Map<String, Value>;
@@ -63,6 +68,16 @@ pub fn complete(mut line: Fields) -> Fields {
         line.entry("actor").or_insert_with(|| SYSTEM.into());
     }
     line
+}
+
+/// Returns a text of a line.
+pub fn text_of<'a>(line: &'a Fields, name: &str) -> Option<&'a str> {
+    line.get(name)?.as_str()
+}
+
+/// Returns the time of a line.
+pub fn time_of(line: &Fields) -> Option<Timestamp> {
+    Timestamp::parse(text_of(line, "timestamp")?)
 }
 
 /// Returns the outcome that an event's name tells: events are named `noun.past_participle`.
