@@ -2,6 +2,7 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use shared::change::flow_ended;
 use shared::domain::audit::FlowEnd;
 use shared::domain::code::OneTimeCode;
 use shared::domain::cookie::HolderCookie;
@@ -16,7 +17,6 @@ use shared::http::{
     respond,
 };
 use shared::ports::{AttemptOutcome, CodeAttempt};
-use shared::verification::audit::flow_ended;
 use shared::verification::{Answer, FlowHolder, Refusal};
 
 use super::Ports;

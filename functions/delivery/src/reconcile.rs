@@ -1,9 +1,8 @@
 //! Reconciles a directory write: finds out later whether it was made.
 
-use shared::change::{self, FinishPorts, Reconciled};
+use shared::change::{self, FinishPorts, Reconciled, flow_ended};
 use shared::domain::audit::FlowEnd;
 use shared::domain::message::ReconcileChange;
-use shared::verification::audit::flow_ended;
 
 use crate::{End, Ports, Receipt, Verdict};
 

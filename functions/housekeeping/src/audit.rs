@@ -11,7 +11,6 @@ use shared::domain::audit::verify::Anchor;
 use shared::domain::audit::{Fields, FlowEnd, time_of};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{AnchorStore, AuditTrail, Clock, RecentEventStore, StoreError};
-use shared::process::{Process, StartError};
 use shared::settings::Settings;
 
 use super::{Failed, log_failure};
@@ -35,22 +34,6 @@ pub struct Ports {
     pub recent: Arc<dyn RecentEventStore>,
     /// The time of the anchor.
     pub clock: Arc<dyn Clock>,
-}
-
-impl Ports {
-    /// Builds the ports from the settings and clients of the process.
-    ///
-    /// # Errors
-    /// [`StartError`] if template.yaml lacks a setting that this function needs.
-    pub fn from_process(process: &Process) -> Result<Self, StartError> {
-        Ok(Self {
-            settings: process.settings(),
-            trail: process.audit_trail()?,
-            anchors: process.anchors()?,
-            recent: process.recent_events()?,
-            clock: process.clock(),
-        })
-    }
 }
 
 /// Runs the task.

@@ -58,6 +58,22 @@ impl Ports {
     }
 }
 
+impl audit::Ports {
+    /// Builds the ports from the settings and clients of the process.
+    ///
+    /// # Errors
+    /// [`StartError`] if template.yaml lacks a setting that this function needs.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            settings: process.settings(),
+            trail: process.audit_trail()?,
+            anchors: process.anchors()?,
+            recent: process.recent_events()?,
+            clock: process.clock(),
+        })
+    }
+}
+
 /// The reason why a task failed. The next invocation repeats it.
 pub type Failed = Box<dyn Error + Send + Sync>;
 

@@ -6,6 +6,7 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
+use shared::change::flow_ended;
 use shared::domain::audit::FlowEnd;
 use shared::domain::flow::{Flow, Reason, Stage};
 use shared::http::problem::Problem;
@@ -16,7 +17,6 @@ use shared::http::{
 };
 use shared::ports::{Clock, FlowStore};
 use shared::process::{Process, StartError};
-use shared::verification::audit::flow_ended;
 
 /// The ports of `method-selection`. It needs nothing but flows.
 pub struct Ports {

@@ -2,6 +2,7 @@
 
 use std::error::Error;
 
+use super::flow_end::flow_ended;
 use super::{FinishPorts, LEASE, LEASES_MAX, RECONCILE_AFTER};
 use crate::domain::account::{Account, Registration};
 use crate::domain::audit::FlowEnd;
@@ -18,7 +19,6 @@ use crate::ports::{
     ChangeError, ChangeOutcome, Clock, DirectoryError, DirectoryWrite, LeaseHolder, LeaseOutcome, LeaseStore,
     PasswordChange, PasswordDirectory, StoreError,
 };
-use crate::verification::audit;
 
 /// The ports for making a change.
 #[derive(Clone, Copy)]
@@ -172,7 +172,7 @@ impl<'a> AuthorizedChange<'a> {
                     _ => (ChangeFailure::Ended, "overtaken"),
                 };
                 let account = self.account.id.pseudonym(self.ports.keys);
-                audit::flow_ended(self.key, Some(account), FlowEnd::Failed, reason);
+                flow_ended(self.key, Some(account), FlowEnd::Failed, reason);
                 Err(failure)
             }
         }
@@ -248,7 +248,7 @@ impl<'a> AuthorizedChange<'a> {
             Outcome::Reset => tracing::info!(event = "password.reset", flow = ?key, ?account),
             Outcome::Unlocked => tracing::info!(event = "account.unlocked", flow = ?key, ?account),
         }
-        audit::flow_ended(key, Some(account), FlowEnd::Succeeded, outcome.as_str());
+        flow_ended(key, Some(account), FlowEnd::Succeeded, outcome.as_str());
         done
     }
 }

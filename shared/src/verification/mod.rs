@@ -6,7 +6,6 @@
 //! [`FlowHolder`], [`SessionHolder`].
 
 pub mod approval;
-pub mod audit;
 pub mod flow;
 pub mod holder;
 pub mod limit_log;

@@ -11,7 +11,7 @@ pub fn flow_ended(flow: HolderId, account: Option<Pseudonym>, end: FlowEnd, reas
     tracing::info!(
         event = "flow.ended",
         ?flow,
-        account = account.map(tracing::field::debug),
+        account = account.map(|account| format!("{account:?}")),
         outcome,
         reason
     );
