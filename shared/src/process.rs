@@ -12,6 +12,8 @@ use thiserror::Error;
 
 #[cfg(feature = "agents")]
 use crate::adapters::agents::{OperatorLog, StsAgents};
+#[cfg(feature = "audit-trail")]
+use crate::adapters::audit_trail::CloudWatchTrail;
 use crate::adapters::aws::SdkConfig;
 #[cfg(feature = "directory-sync")]
 use crate::adapters::directories::DynamoAccountCopy;
@@ -23,9 +25,10 @@ use crate::adapters::directories::{BuiltinDirectory, DynamoPasswordExpiries};
 use crate::adapters::directories::{LambdaTransport, RemoteDirectory};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
-    Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDeskRecords,
-    DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings,
-    DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
+    Client, DynamoAnchors, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes,
+    DynamoDeskRecords, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases,
+    DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoRecentEvents, DynamoSecurityInfo,
+    DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
@@ -81,7 +84,7 @@ const SECRETS: [&str; 6] = [
 const SERVICE_PASSWORDS: [&str; 3] =
     ["REKEY_SECRET_DIRECTORY_READ", "REKEY_SECRET_DIRECTORY_SYNC", "REKEY_SECRET_DIRECTORY_WRITE"];
 
-/// The variable with the log of operators, which `help-desk` alone writes.
+/// The variable with the log of operators, which `help-desk` writes and `housekeeping` reads.
 const OPERATOR_LOG: &str = "REKEY_LOG_OPERATOR";
 /// The setting that names the secret of the trusted proxy.
 const TRUSTED_PROXY: &str = "REKEY_TRUSTED_PROXY";
@@ -408,6 +411,16 @@ impl Process {
         port!(self, DynamoDeskRecords::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
 
+    /// Returns the store of the audit trail's anchors.
+    pub fn anchors(&self) -> Result<Arc<dyn ports::AnchorStore>, StartError> {
+        port!(self, DynamoAnchors::new(self.store(), self.resource("REKEY_TABLE_SECURITY_INFO")?))
+    }
+
+    /// Returns the store of the last events of accounts.
+    pub fn recent_events(&self) -> Result<Arc<dyn ports::RecentEventStore>, StartError> {
+        port!(self, DynamoRecentEvents::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
+    }
+
     /// Returns the import of contacts, for operators only.
     pub fn contact_import(&self) -> Result<Arc<dyn ports::ContactImport>, StartError> {
         port!(self, self.dynamo_enrolment()?)
@@ -687,6 +700,16 @@ impl Process {
     pub fn operator_log(&self) -> Result<Arc<dyn ports::AuditLog>, StartError> {
         let log = self.resource(OPERATOR_LOG)?;
         Ok(Arc::new(OperatorLog::new(&self.parts.aws, self.clock(), self.entropy(), log)))
+    }
+
+    /// Returns the audit trail of the deployment.
+    ///
+    /// # Errors
+    /// [`StartError::Resource`] when this function does not get the variable of the operators' log.
+    #[cfg(feature = "audit-trail")]
+    pub fn audit_trail(&self) -> Result<Arc<dyn ports::AuditTrail>, StartError> {
+        let operators = self.resource(OPERATOR_LOG)?;
+        Ok(Arc::new(CloudWatchTrail::new(&self.parts.aws, self.clock(), operators)))
     }
 
     /// Returns the sender of mail, over SES.

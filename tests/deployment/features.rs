@@ -28,7 +28,8 @@ const FEATURES: &[(&str, Needed)] = &[
     ("sqs", |t, f| !reach(&t.functions[f], "sqs:SendMessage").is_empty() || is_of_directory(t, f)),
     // The help desk reads people with their groups.
     ("directory-sync", |t, f| is_of_directory(t, f) || f == "help-desk"),
-    ("agents", |t, f| !reach(&t.functions[f], "logs:").is_empty()),
+    ("agents", |t, f| !reach(&t.functions[f], "logs:PutLogEvents").is_empty()),
+    ("audit-trail", |t, f| !reach(&t.functions[f], "logs:FilterLogEvents").is_empty()),
     ("sns", |t, f| !reach(&t.functions[f], "sns:").is_empty()),
     ("ses", |t, f| !reach(&t.functions[f], "ses:").is_empty()),
     ("voice", |t, f| !reach(&t.functions[f], "sms-voice:").is_empty()),

@@ -13,7 +13,7 @@ const NAMED: &[(&str, &str)] = &[
     ("REKEY_SECRET_", "secretsmanager:GetSecretValue"),
     ("REKEY_FUNCTION_", "lambda:InvokeFunction"),
     ("REKEY_PARAMETER_", "ssm:GetParameter"),
-    ("REKEY_LOG_", "logs:PutLogEvents"),
+    ("REKEY_LOG_", "logs:"),
 ];
 
 /// Returns the resources that a function may use by an action with this prefix.
@@ -46,7 +46,11 @@ fn variables_and_permissions_name_the_same_resources() {
             if *prefix == "REKEY_SECRET_" && name == "enrolment" {
                 named.insert("RekeyOidcSecret".to_owned());
             }
-            assert_eq!(named, reach(&function, action), "{name}: {prefix}… and {action}");
+            // `housekeeping` also reads the logs of functions, which have no variable: their names begin alike.
+            let is_resource = |resource: &String| *prefix != "REKEY_LOG_" || !resource.starts_with("arn:");
+            let reached: BTreeSet<String> =
+                reach(&function, action).into_iter().filter(is_resource).collect();
+            assert_eq!(named, reached, "{name}: {prefix}… and {action}");
         }
         let others = ["AWS_USE_DUALSTACK_ENDPOINT", "REKEY_PARAMETER_DIRECTORY"];
         let named = function.variables.iter().filter(|(variable, _)| !others.contains(&variable.as_str()));

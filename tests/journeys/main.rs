@@ -5,6 +5,7 @@
 mod account_limits;
 mod aliases;
 mod approvals;
+mod audit;
 mod captcha;
 mod change_password;
 mod codes;

@@ -211,6 +211,9 @@ async fn role_grants_only_permissions_its_function_uses() {
     phone.deny(&request).await;
 
     world.housekeep().await.unwrap();
+    crate::audit::write_start_of_flow(&world);
+    world.clock.advance(600);
+    world.anchor().await.unwrap();
 
     let other = World::with(&[("REKEY_DIRECTORY", "ad")]).await;
     help_desk(&world, &other).await;

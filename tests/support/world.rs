@@ -137,6 +137,7 @@ struct Running {
     routers: HashMap<String, Router>,
     delivery: Consume,
     housekeeping: Task,
+    audit: Task,
 }
 
 impl World {
@@ -400,6 +401,15 @@ impl World {
         housekeeping().await
     }
 
+    /// Invokes the audit task of `housekeeping`, as its schedule does.
+    ///
+    /// # Errors
+    /// The reason why it failed.
+    pub async fn anchor(&self) -> Result<(), String> {
+        let audit = self.running.read().unwrap().audit.clone();
+        audit().await
+    }
+
     /// Invokes `directory-sync`, as its schedule does.
     ///
     /// # Errors
@@ -554,8 +564,8 @@ pub fn directory_document(name: &str) -> String {
 async fn start(parts: &Parts<'_>, template: &Template) -> Running {
     let functions = parts.functions().await.unwrap();
     let gateway = gateway(&parts.system, template, &functions.routers);
-    let Functions { routers, delivery, housekeeping } = functions;
-    Running { gateway, routers, delivery, housekeeping }
+    let Functions { routers, delivery, housekeeping, audit } = functions;
+    Running { gateway, routers, delivery, housekeeping, audit }
 }
 
 fn gateway(system: &System, template: &Template, routers: &HashMap<String, Router>) -> Router {

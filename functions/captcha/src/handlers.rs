@@ -96,9 +96,9 @@ async fn try_begin(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResu
         Some(found) => found,
         None => open::find(ports, &name, &reference, incoming, now).await?,
     };
-    let (cookie, account) = open::flow(ports, found, incoming.language, now).await?;
+    let (cookie, account, decoy) = open::flow(ports, found, incoming.language, now).await?;
     let address = incoming.address_block().to_string();
-    tracing::info!(event = "flow.started", flow = ?cookie.id(), name = ?reference, ?account, address);
+    tracing::info!(event = "flow.started", flow = ?cookie.id(), name = ?reference, ?account, decoy, address);
     let view = View::Reason(view::Reason {});
     Ok(incoming.next_page(&NextPage { view, location: "/reason", cookie: Some(NewCookie::Flow(&cookie)) }))
 }

@@ -46,14 +46,14 @@ pub(crate) async fn find(
     Ok(Found { account, id, decoy_id, decoy_name, registration, known_device })
 }
 
-/// Opens the flow of a name, with or without a usable account. Returns its cookie and the account's pseudonym for the
-/// log.
+/// Opens the flow of a name, with or without a usable account. Returns its cookie, and for the log the account's
+/// pseudonym and whether it is a decoy.
 pub(crate) async fn flow(
     ports: &Ports,
     found: Found,
     language: Language,
     now: Timestamp,
-) -> HandlerResult<(HolderCookie, Pseudonym)> {
+) -> HandlerResult<(HolderCookie, Pseudonym, bool)> {
     let settings = &ports.app.settings;
     let Found { account, id, decoy_id, decoy_name, registration, known_device } = found;
     let may_reset = account.as_ref().is_some_and(|account| account.state.may_reset());
@@ -93,5 +93,5 @@ pub(crate) async fn flow(
     let cookie = HolderCookie::open_flow(&ports.app.flows, ports.entropy.bytes());
     let account = context.account.pseudonym(&ports.app.flows);
     ports.flows.insert(cookie.id(), &Opened { context }).await?;
-    Ok((cookie, account))
+    Ok((cookie, account, decoy))
 }

@@ -2,6 +2,8 @@
 
 use axum::extract::State;
 use axum::response::Response;
+use shared::change::flow_ended;
+use shared::domain::audit::FlowEnd;
 use shared::domain::code::OneTimeCode;
 use shared::domain::cookie::HolderCookie;
 use shared::domain::flow::{Flow, Stage};
@@ -84,13 +86,21 @@ async fn verify_sent(
             None => problem.into(),
         }
     };
-    match ports.flows.attempt_code(cookie.id(), attempt, limits, now).await? {
+    let outcome = ports.flows.attempt_code(cookie.id(), attempt, limits, now).await?;
+    if let AttemptOutcome::Right(flow) | AttemptOutcome::Wrong(flow) | AttemptOutcome::Spent(flow) = &outcome
+    {
+        incoming.audit_account(&flow.context().account);
+    }
+    match outcome {
         AttemptOutcome::Right(flow) => advanced(incoming, cookie, &flow, now),
         AttemptOutcome::Wrong(flow) => {
             let attempts_left = match &flow {
                 Flow::AwaitingCode(state) => Some(state.attempts_left(limits)),
                 _ => None,
             };
+            if flow.is_exhausted(limits) {
+                blocked(ports, cookie, &flow, "attempts");
+            }
             Err(refused(Problem::CodeWrong { attempts_left }, &flow))
         }
         AttemptOutcome::Spent(flow) if flow.is_exhausted(limits) => Err(Problem::FlowEnded.into()),
@@ -138,7 +148,16 @@ async fn verify_answer(
     };
     match outcome {
         Ok(()) => advanced(incoming, cookie, holder.flow(), now),
-        Err(refusal) => Err(refused(incoming, cookie, holder, answer.method(), refusal, now)?),
+        Err(refusal) => {
+            match &refusal {
+                Refusal::Wrong(_) if holder.flow().is_exhausted(limits) => {
+                    blocked(ports, cookie, holder.flow(), "attempts");
+                }
+                Refusal::Denied => blocked(ports, cookie, holder.flow(), "denied"),
+                _ => {}
+            }
+            Err(refused(incoming, cookie, holder, answer.method(), refusal, now)?)
+        }
     }
 }
 
@@ -186,7 +205,8 @@ fn page(incoming: &IncomingRequest, flow: Flow, method: Method, now: Timestamp) 
 /// Redirects to the next step, with the newer cookie that carries it.
 fn advanced(incoming: &IncomingRequest, cookie: &HolderCookie, flow: &Flow, now: Timestamp) -> HandlerResult {
     let newer = cookie.with_verified(flow.verified());
-    tracing::info!(event = "step.verified", flow = ?cookie.id(), step = cookie.step());
+    let method = flow.verified_steps().last().map(|verified| verified.method.as_str());
+    tracing::info!(event = "step.verified", flow = ?cookie.id(), step = cookie.step(), method);
     let view = incoming.view_of(flow, now).ok_or(Problem::FlowEnded)?;
     Ok(incoming.next_page(&NextPage {
         view,
@@ -246,4 +266,10 @@ fn field(method: Method) -> &'static str {
 /// Logs one event per rejected answer, never the answer itself.
 fn log_rejected(cookie: &HolderCookie, reason: impl std::fmt::Display) {
     tracing::info!(event = "code.rejected", flow = ?cookie.id(), step = cookie.step(), %reason);
+}
+
+/// Logs that the flow ended without the person's will.
+fn blocked(ports: &Ports, cookie: &HolderCookie, flow: &Flow, reason: &str) {
+    let account = flow.context().account.pseudonym(&ports.app.flows);
+    flow_ended(cookie.id(), Some(account), FlowEnd::Blocked, reason);
 }

@@ -53,6 +53,7 @@ impl Ports {
             signatures: process.signatures(),
             authenticators: process.authenticators()?,
             rate_limits: process.rate_limits()?,
+            recent_events: process.recent_events()?,
             queue: process.queue()?,
             messages: process.keyring("REKEY_SECRET_MESSAGES")?,
             seeds: process.keyring("REKEY_SECRET_SEEDS")?,

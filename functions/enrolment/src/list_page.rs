@@ -8,7 +8,7 @@ use shared::domain::session::Open;
 use shared::domain::time::Timestamp;
 use shared::http::HandlerResult;
 use shared::http::problem::Problem;
-use shared::http::security_info::{EntryView, SecurityInfo};
+use shared::http::security_info::{EntryView, RecentView, SecurityInfo};
 use shared::http::view::View;
 use shared::settings::Settings;
 
@@ -24,7 +24,13 @@ pub(crate) async fn view(
 ) -> HandlerResult<View> {
     let account = ports.directory.account(&session.context.account).await?.ok_or(Problem::FlowEnded)?;
     let registration = access::evidence(ports, &account, now).await?;
-    Ok(View::SecurityInfo(build(&ports.app.settings, &account, session, registered, registration, now)))
+    // Without its last events the page is still of use.
+    let recent =
+        ports.recent_events.recent_events(&format!("{:?}", account.id.pseudonym(&ports.app.flows))).await;
+    let mut list = build(&ports.app.settings, &account, session, registered, registration, now);
+    list.recent_events =
+        recent.map(|found| found.value.iter().map(RecentView::from).collect()).unwrap_or_default();
+    Ok(View::SecurityInfo(list))
 }
 
 /// Builds the list. It decides whether a reset is possible with the same check as page 1 of a reset.
@@ -77,6 +83,7 @@ pub(crate) fn build(
         capable,
         due,
         known_device: session.progress.known_device,
+        recent_events: Vec::new(),
         may_remember: session.has_stepped_up(),
         kinds,
         mobile_is_called: settings.second_steps.contains(&Method::MobileCall),

@@ -6,8 +6,8 @@ use shared::domain::keys::Keyring;
 use shared::http::{AppContext, HasAppContext, IncomingRequest};
 use shared::ports::{
     ApprovalStore, AuthenticatorStore, Clock, EnrolmentStore, Entropy, FlowStore, IdentityProvider,
-    MessageQueue, PairingStore, RateLimitStore, SecurityInfoStore, SessionChangesStore, SessionStore,
-    SignInDirectory, SignatureVerifier,
+    MessageQueue, PairingStore, RateLimitStore, RecentEventStore, SecurityInfoStore, SessionChangesStore,
+    SessionStore, SignInDirectory, SignatureVerifier,
 };
 use shared::verification::Verifier;
 use shared::verification::outgoing::Outgoing;
@@ -40,6 +40,8 @@ pub struct Ports {
     pub signatures: Arc<dyn SignatureVerifier>,
     /// Holds the rate limits of sign-ins, codes and changes.
     pub rate_limits: Arc<dyn RateLimitStore>,
+    /// The last events of the account, which `housekeeping` writes.
+    pub recent_events: Arc<dyn RecentEventStore>,
     /// Takes codes and notifications to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
     /// Seals the messages in the queue.

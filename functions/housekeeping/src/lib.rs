@@ -1,6 +1,7 @@
-//! Scheduled work, one file for each task. `EventBridge` may deliver an event twice, so every task is idempotent. A
+//! Scheduled work, one file for each task: [`handle`] every day, [`audit::handle`] every hour. `EventBridge` may deliver an event twice, so every task is idempotent. A
 //! failed task stops no other one. It fails the invocation, which Lambda retries and an alarm reports.
 
+pub mod audit;
 pub mod password_expiry;
 pub mod population;
 
@@ -57,6 +58,22 @@ impl Ports {
     }
 }
 
+impl audit::Ports {
+    /// Builds the ports from the settings and clients of the process.
+    ///
+    /// # Errors
+    /// [`StartError`] if template.yaml lacks a setting that this function needs.
+    pub fn from_process(process: &Process) -> Result<Self, StartError> {
+        Ok(Self {
+            settings: process.settings(),
+            trail: process.audit_trail()?,
+            anchors: process.anchors()?,
+            recent: process.recent_events()?,
+            clock: process.clock(),
+        })
+    }
+}
+
 /// The reason why a task failed. The next invocation repeats it.
 pub type Failed = Box<dyn Error + Send + Sync>;
 
@@ -69,11 +86,14 @@ pub async fn handle(ports: &Ports) -> Result<(), Failed> {
     let mut first = Ok(());
     for (task, result) in [("population", population), ("password_expiry", password_expiry)] {
         let Err(error) = result else { continue };
-        let causes =
-            std::iter::successors(Some(&*error as &(dyn Error + 'static)), |error| (*error).source());
-        let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
-        tracing::error!(event = "housekeeping.failed", task, causes);
+        log_failure(task, &*error);
         first = first.and(Err(error));
     }
     first
+}
+
+fn log_failure(task: &str, error: &(dyn Error + 'static)) {
+    let causes = std::iter::successors(Some(error), |error| (*error).source());
+    let causes = causes.map(ToString::to_string).collect::<Vec<_>>().join(": ");
+    tracing::error!(event = "housekeeping.failed", task, causes);
 }

@@ -6,6 +6,8 @@ use axum::Router;
 use axum::extract::State;
 use axum::response::Response;
 use axum::routing::{get, post};
+use shared::change::flow_ended;
+use shared::domain::audit::FlowEnd;
 use shared::domain::flow::{Flow, Reason, Stage};
 use shared::http::problem::Problem;
 use shared::http::view::{self, Ended, View, Why};
@@ -143,7 +145,8 @@ async fn try_cancel(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRes
         }
         let next = found.value.cancel();
         if ports.flows.replace(cookie.id(), found.revision, &next, now).await? {
-            tracing::info!(event = "flow.cancelled", flow = ?cookie.id());
+            let account = next.context().account.pseudonym(&ports.app.flows);
+            flow_ended(cookie.id(), Some(account), FlowEnd::Cancelled, "cancelled");
             break;
         }
     }

@@ -18,6 +18,8 @@ Examples:
   rekey --stack rekey-production export aisyah       all that is stored about a person, as JSON
   rekey --stack rekey-production forget aisyah       erases it
   rekey --local directory test aisyah                whether the directory's functions can do their work
+  rekey --stack rekey-production report --html november.html   one page with charts
+  rekey --stack rekey-production audit verify        whether the audit trail is whole
   rekey config check parameters.json                 every error in the parameters
   rekey blocklist build passwords.txt                a compact file of refused passwords
   rekey completions bash > ~/.local/share/bash-completion/completions/rekey
@@ -146,6 +148,11 @@ pub enum Command {
     },
     /// Copies the people of the organisation's own directory now; without an option, only who changed
     Sync(Sync),
+    /// Tells who can reset and how, what was reset, where people stop, and what messages cost
+    Report(Report),
+    /// Checks and exports the audit trail
+    #[command(subcommand)]
+    Audit(Audit),
     /// Tests the organisation's own directory
     #[command(subcommand)]
     Directory(Directory),
@@ -228,6 +235,49 @@ pub struct Sync {
     /// Lists logins that two people have, which find nobody
     #[arg(long)]
     pub list_ambiguous: bool,
+}
+
+/// The options of a report.
+#[derive(Debug, Args)]
+pub struct Report {
+    /// How many days back
+    #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=366))]
+    pub days: u32,
+    /// Writes one count a line
+    #[arg(long)]
+    pub csv: bool,
+    /// Writes one page with charts into a file
+    #[arg(long, value_name = "FILE", conflicts_with = "csv")]
+    pub html: Option<PathBuf>,
+    /// What a text costs; see the price list of AWS for your country
+    #[arg(long, value_name = "USD", default_value_t = 0.05)]
+    pub sms_usd: f64,
+    /// What a call costs
+    #[arg(long, value_name = "USD", default_value_t = 0.05)]
+    pub call_usd: f64,
+    /// What a mail costs
+    #[arg(long, value_name = "USD", default_value_t = 0.0001)]
+    pub mail_usd: f64,
+}
+
+/// The commands about the audit trail.
+#[derive(Debug, Subcommand)]
+pub enum Audit {
+    /// Finds lines that were changed, removed or cut, and streams that are missing
+    Verify {
+        /// How many days back
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+        days: u32,
+        /// A file of `rekey audit export`, or exported lines of the log, in place of a deployment
+        #[arg(long, value_name = "FILE")]
+        file: Option<PathBuf>,
+    },
+    /// Writes all lines and anchors, one JSON object in each line
+    Export {
+        /// How many days back
+        #[arg(long, default_value_t = 30, value_parser = clap::value_parser!(u32).range(1..=3_650))]
+        days: u32,
+    },
 }
 
 /// The commands about the organisation's own directory.

@@ -41,6 +41,9 @@ pub const PEOPLE: &[&str] =
 /// What an import needs besides.
 pub const IMPORT: &[&str] = &["REKEY_SECRET_SEEDS", "REKEY_SECRET_MESSAGES", "REKEY_QUEUE_MESSAGES"];
 
+/// What the audit trail needs.
+pub const TRAIL: &[&str] = &["REKEY_LOG_OPERATOR", "REKEY_TABLE_SECURITY_INFO", "REKEY_SECRET_FLOWS"];
+
 /// What a test of the directory needs besides.
 pub const DIRECTORY: &[&str] = &["REKEY_FUNCTION_DIRECTORY_READ", "REKEY_FUNCTION_DIRECTORY_WRITE"];
 

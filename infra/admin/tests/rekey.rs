@@ -7,6 +7,7 @@
     reason = "what supports a test fails as a test does"
 )]
 
+mod audit;
 mod directory;
 mod support;
 

@@ -29,8 +29,10 @@ pub struct Functions {
     pub routers: HashMap<String, Router>,
     /// The function that consumes the queue.
     pub delivery: Consume,
-    /// The function that a schedule invokes.
+    /// The function that a schedule invokes every day.
     pub housekeeping: Task,
+    /// Its task of every hour.
+    pub audit: Task,
 }
 
 /// The parts that functions are built from.
@@ -108,12 +110,19 @@ impl Parts<'_> {
             let ports = ports.clone();
             Box::pin(async move { housekeeping::handle(&ports).await.map_err(|error| with_causes(&*error)) })
         });
+        let ports = Arc::new(self.ports("housekeeping", housekeeping::audit::Ports::from_process).await?);
+        let audit: Task = Arc::new(move || {
+            let ports = ports.clone();
+            Box::pin(async move {
+                housekeeping::audit::handle(&ports).await.map_err(|error| with_causes(&*error))
+            })
+        });
         let mut invokables = vec![("help-desk", self.help_desk().await?)];
         if matches!(self.settings.directory, DirectoryKind::Remote(_)) {
             invokables.extend(self.directory_functions().await?);
         }
         self.emulator.set_invokables(invokables);
-        Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping })
+        Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping, audit })
     }
 
     /// Builds `directory-sync`, which a schedule and operators invoke.

@@ -5,7 +5,9 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use clap::Parser as _;
+use rekey_local::emulator::logs::LogWriter;
 use rekey_local::{Failure, Local, Options, print};
+use shared::adapters::system::{audit_lines, new_chain};
 use tokio::signal::unix::{SignalKind, signal};
 use tracing::Level;
 use tracing_subscriber::filter::Targets;
@@ -20,7 +22,13 @@ fn main() -> ExitCode {
         let _ = writeln!(io::stderr(), "warning: RUST_LOG: {error}. Use a filter such as info");
     }
     let filter = given.and_then(Result::ok).unwrap_or_else(|| Targets::new().with_default(Level::WARN));
-    registry().with(fmt::layer().with_writer(io::stderr).with_filter(filter)).init();
+    // The audit trail, as the functions' own processes would write it.
+    let trail = LogWriter::default();
+    let writer = trail.clone();
+    let audit = audit_lines(new_chain("local"), move || writer.clone());
+    let quiet = [("hyper", Level::WARN), ("aws", Level::WARN), ("dynoxide", Level::WARN)];
+    let audit = audit.with_filter(Targets::new().with_default(Level::INFO).with_targets(quiet));
+    registry().with(audit).with(fmt::layer().with_writer(io::stderr).with_filter(filter)).init();
     let runtime = match tokio::runtime::Runtime::new() {
         Ok(runtime) => runtime,
         Err(error) => {
@@ -29,7 +37,7 @@ fn main() -> ExitCode {
             return fail(&Failure::new(why));
         }
     };
-    let ended = runtime.block_on(run(&options));
+    let ended = runtime.block_on(run(&options, &trail));
     // A connection that a browser keeps open must not delay the exit.
     runtime.shutdown_timeout(Duration::from_millis(100));
     match ended {
@@ -38,7 +46,7 @@ fn main() -> ExitCode {
     }
 }
 
-async fn run(options: &Options) -> Result<(), Failure> {
+async fn run(options: &Options, trail: &LogWriter) -> Result<(), Failure> {
     let unheard = |error: io::Error| {
         Failure::new(format!("Ctrl-C can't be handled: {error}. Check the limits of this shell (ulimit -a)"))
     };
@@ -49,6 +57,7 @@ async fn run(options: &Options) -> Result<(), Failure> {
         _ = interrupt.recv() => return Ok(()),
         _ = terminate.recv() => return Ok(()),
     };
+    trail.connect(local.emulator.logs());
     // A closed standard output (`cargo local | head`) must not end the program.
     let _ = print::started(&mut io::stdout().lock(), &local);
     local.open();

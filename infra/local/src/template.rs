@@ -127,6 +127,8 @@ pub struct Schedule {
     pub function: String,
     /// The time from one invocation to the next.
     pub every: Duration,
+    /// The task that the schedule's input names, where a function has several.
+    pub task: Option<String>,
 }
 
 impl Template {
@@ -257,6 +259,9 @@ impl Template {
                     every: text(&event_properties["Schedule"])
                         .and_then(|rate| every(&rate))
                         .ok_or("a Schedule is no rate in minutes, hours or days")?,
+                    task: text(&event_properties["Input"])
+                        .and_then(|input| serde_json::from_str::<serde_json::Value>(&input).ok())
+                        .and_then(|input| input["task"].as_str().map(str::to_owned)),
                 }),
                 _ => return Err("the local environment has only events of HttpApi, SQS and Schedule"),
             }
@@ -365,9 +370,11 @@ mod tests {
         assert_eq!(template.resource("REKEY_STEPS"), None, "a parameter is no resource");
         assert_eq!(template.common_variables["REKEY_STEPS"], "RekeySteps");
         assert_eq!(template.functions["code-verify"].id, "CodeVerifyFunction");
-        let daily = Schedule { function: "housekeeping".into(), every: Duration::from_hours(24) };
-        let often = Schedule { function: "directory-sync".into(), every: Duration::from_mins(15) };
-        assert!(template.schedules.contains(&often) && template.schedules.contains(&daily));
+        let daily = Schedule { function: "housekeeping".into(), every: Duration::from_hours(24), task: None };
+        let often =
+            Schedule { function: "directory-sync".into(), every: Duration::from_mins(15), task: None };
+        let hourly = Schedule { every: Duration::from_hours(1), task: Some("audit".into()), ..daily.clone() };
+        assert!([daily, often, hourly].iter().all(|schedule| template.schedules.contains(schedule)));
         let role = &template.functions["method-selection"].role;
         let reads = |grant: &&Grant| grant.actions.iter().any(|action| action == "dynamodb:GetItem");
         assert_eq!(role.iter().find(reads).unwrap().resources, ["FlowsTable"]);

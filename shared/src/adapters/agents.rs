@@ -17,6 +17,7 @@ use tokio::sync::OnceCell;
 use super::aws::CallError;
 use super::aws::signed::{SignedAnswer, SignedClient};
 use super::aws::xml::element;
+use crate::domain::audit::chain::Chain;
 use crate::domain::help_desk::Agent;
 use crate::domain::help_desk_call::{ACT_HEADER, FUNCTION_HEADER, digest};
 use crate::ports::{AgentIdentity, AuditError, AuditLog, Clock, Entropy, EntropyExt as _, IdentityError};
@@ -168,10 +169,14 @@ impl AuditLog for OperatorLog {
     async fn write(&self, event: &Value) -> Result<(), AuditError> {
         let id: [u8; 16] = self.entropy.bytes();
         let stream = format!("rekey/{:032x}", u128::from_be_bytes(id));
-        let at = self.clock.now().as_seconds().saturating_mul(1_000);
+        let now = self.clock.now();
+        let at = now.as_seconds().saturating_mul(1_000);
+        // A stream of one line: its loss shows once it is anchored, and no failed write leaves a gap.
+        let mut chain = Chain::new("operators", now, self.entropy.bytes());
+        let line = chain.link(event.as_object().cloned().unwrap_or_default());
         let stream_of = json!({ "logGroupName": self.log, "logStreamName": stream });
         self.call("CreateLogStream", &stream_of).await?;
-        let events = json!([{ "timestamp": at, "message": event.to_string() }]);
+        let events = json!([{ "timestamp": at, "message": line }]);
         let put = json!({ "logGroupName": self.log, "logStreamName": stream, "logEvents": events });
         self.call("PutLogEvents", &put).await
     }

@@ -2,6 +2,8 @@
 
 #[cfg(feature = "agents")]
 pub mod agents;
+#[cfg(feature = "audit-trail")]
+pub mod audit_trail;
 #[cfg(feature = "aws")]
 pub mod aws;
 #[cfg(any(feature = "builtin-directory", feature = "ldap"))]

@@ -2,8 +2,10 @@
 
 use std::error::Error;
 
+use super::flow_end::flow_ended;
 use super::{FinishPorts, LEASE, LEASES_MAX, RECONCILE_AFTER};
 use crate::domain::account::{Account, Registration};
+use crate::domain::audit::FlowEnd;
 use crate::domain::cookie::HolderCookie;
 use crate::domain::event;
 use crate::domain::flow::{AllVerified, Done, Flow, Outcome};
@@ -165,10 +167,13 @@ impl<'a> AuthorizedChange<'a> {
             }
             Err(error @ (ChangeError::NotPermitted | ChangeError::Superseded)) => {
                 tracing::warn!(event = "password_change.rejected", flow = ?self.key, reason = %error);
-                Err(match error {
-                    ChangeError::NotPermitted => ChangeFailure::NotPermitted,
-                    _ => ChangeFailure::Ended,
-                })
+                let (failure, reason) = match error {
+                    ChangeError::NotPermitted => (ChangeFailure::NotPermitted, "not_permitted"),
+                    _ => (ChangeFailure::Ended, "overtaken"),
+                };
+                let account = self.account.id.pseudonym(self.ports.keys);
+                flow_ended(self.key, Some(account), FlowEnd::Failed, reason);
+                Err(failure)
             }
         }
     }
@@ -240,9 +245,10 @@ impl<'a> AuthorizedChange<'a> {
         }
         let account = self.account.id.pseudonym(self.ports.keys);
         match outcome {
-            Outcome::Reset => tracing::info!(event = "password.reset", flow = ?key, ?account, ?outcome),
-            Outcome::Unlocked => tracing::info!(event = "account.unlocked", flow = ?key, ?account, ?outcome),
+            Outcome::Reset => tracing::info!(event = "password.reset", flow = ?key, ?account),
+            Outcome::Unlocked => tracing::info!(event = "account.unlocked", flow = ?key, ?account),
         }
+        flow_ended(key, Some(account), FlowEnd::Succeeded, outcome.as_str());
         done
     }
 }

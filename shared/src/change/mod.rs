@@ -15,10 +15,12 @@
 
 mod authorized;
 mod finish;
+mod flow_end;
 mod reconcile;
 
 pub use authorized::{AuthorizedChange, ChangeFailure, ChangePorts};
 pub use finish::FinishPorts;
+pub use flow_end::flow_ended;
 pub use reconcile::{Reconciled, reconcile};
 
 use crate::domain::time::Seconds;

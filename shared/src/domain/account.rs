@@ -48,6 +48,11 @@ impl AccountId {
         &self.0
     }
 
+    /// Returns whether this is the id of a name without an account.
+    pub fn is_decoy(&self) -> bool {
+        is_decoy(&self.0)
+    }
+
     /// Returns the pseudonym that log events carry. It uses the oldest key, so key rotation doesn't change
     /// it.
     pub fn pseudonym(&self, flows: &Keyring) -> Pseudonym {

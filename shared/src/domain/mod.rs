@@ -5,6 +5,7 @@ pub mod account;
 pub mod account_copy;
 pub mod account_limits;
 pub mod approval;
+pub mod audit;
 pub mod captcha;
 pub mod challenge;
 pub mod change_note;

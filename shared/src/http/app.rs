@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use axum::extract::{FromRef, State};
 use axum::response::Response;
+use tracing::Instrument as _;
 
 use super::handler_error::HandlerResult;
 use super::incoming_request::{AppContext, IncomingRequest};
@@ -50,8 +51,12 @@ pub async fn respond<P, F>(State(app): State<App<P>>, mut incoming: IncomingRequ
 where
     F: AsyncFnOnce(&P, &mut IncomingRequest) -> HandlerResult,
 {
-    match handler(&app, &mut incoming).await {
-        Ok(response) => response,
-        Err(failure) => incoming.failed(failure),
-    }
+    let span = incoming.audit_span();
+    let answered = async {
+        match handler(&app, &mut incoming).await {
+            Ok(response) => response,
+            Err(failure) => incoming.failed(failure),
+        }
+    };
+    answered.instrument(span).await
 }

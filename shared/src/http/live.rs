@@ -23,6 +23,7 @@ impl IncomingRequest {
         let cookie = self.flow()?;
         let found = flows.load(cookie.id(), now).await?.ok_or(Problem::FlowEnded)?;
         self.ends_in = Some(found.value.context().expires_at.seconds_after(now));
+        self.audit_account(&found.value.context().account);
         if matches!(found.value, Flow::Cancelled(_)) || found.value.is_exhausted(&self.app.settings.flow) {
             return Err(Problem::FlowEnded.into());
         }
@@ -47,6 +48,7 @@ impl IncomingRequest {
         let cookie = self.session.clone().ok_or(Problem::FlowEnded)?;
         let found = sessions.session(cookie.id(), now).await?.ok_or(Problem::FlowEnded)?;
         self.ends_in = Some(found.value.context().expires_at.seconds_after(now));
+        self.audit_account(&found.value.context().account);
         let at = self.fields.take("at");
         if at.is_some_and(|at| cookie.at(&self.app.flows).is_none_or(|own| own != *at)) {
             return Err(Problem::OutOfStep(Place::SecurityInfo).into());

@@ -7,6 +7,7 @@
 mod answer;
 mod app;
 pub mod assets;
+mod audit;
 pub mod captcha;
 pub mod encoding;
 mod event;

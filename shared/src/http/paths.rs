@@ -3,6 +3,8 @@
 use crate::domain::flow::Stage;
 pub use crate::domain::oidc::CALLBACK;
 
+/// Page 1, where a flow begins.
+pub(super) const START_PAGE: &str = "/";
 /// The list of enrolled entries, where a session begins and ends.
 pub const HOME: &str = "/security-info";
 /// The step-up of a session.
@@ -17,6 +19,11 @@ pub const CHANGE_PASSWORD: &str = "/change-password";
 /// Returns whether the path is of a session, and not of a flow.
 pub(super) fn is_of_a_session(path: &str) -> bool {
     path.starts_with(HOME) || path == CHANGE_PASSWORD
+}
+
+/// Returns whether the path is of the authenticator app.
+pub(super) fn is_of_the_app(path: &str) -> bool {
+    path.starts_with("/authenticator")
 }
 
 /// Returns the path of a stage's page.

@@ -2,6 +2,7 @@
 
 mod account_copy;
 mod approval_store;
+mod audit_trail;
 mod bind_lease_store;
 mod change_note_store;
 mod clock;
@@ -28,6 +29,7 @@ mod signatures;
 
 pub use account_copy::{AccountCopy, CopyPage, CopyWrite};
 pub use approval_store::{Answered, ApprovalStore, DeviceAnswer};
+pub use audit_trail::{AnchorStore, AuditTrail, RecentEventStore, TrailError};
 pub use bind_lease_store::{BindHolder, BindLeaseStore};
 pub use change_note_store::ChangeNoteStore;
 pub use clock::{Clock, Entropy, EntropyExt, Timer};

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod audit;
 mod blocklist;
 mod config;
 mod directory;
@@ -8,6 +9,7 @@ mod forget;
 mod help;
 mod import;
 mod refused;
+mod report;
 mod show;
 mod sync;
 
@@ -40,6 +42,11 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         Command::Export { login } => export::run(global, login, output).await,
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
         Command::Sync(options) => sync::run(global, options, output).await,
+        Command::Report(options) => report::run(global, options, output).await,
+        Command::Audit(cli::Audit::Verify { days, file }) => {
+            audit::verify(global, *days, file.as_deref(), output).await
+        }
+        Command::Audit(cli::Audit::Export { days }) => audit::export(global, *days, output).await,
         Command::Directory(cli::Directory::Test { login, write_test, yes }) => {
             let write_test = write_test.as_deref();
             let Some(login) = login.as_deref().or(write_test) else {

@@ -103,7 +103,7 @@ impl Rekey {
         child.wait().unwrap().code().unwrap()
     }
 
-    fn client(&self) -> aws_sdk_dynamodb::Client {
+    pub fn client(&self) -> aws_sdk_dynamodb::Client {
         let endpoint = self.environment.local.emulator.endpoint();
         aws_sdk_dynamodb::Client::new(&emulated(endpoint, "local"))
     }

@@ -23,6 +23,7 @@ use tokio::sync::watch;
 use crate::dev_inbox::DevInbox;
 use crate::system::System;
 use crate::template::Template;
+use crate::template::document::text;
 use rekey_people::Failure;
 
 pub mod dynamodb;
@@ -214,7 +215,7 @@ impl Emulator {
         } else if template.secrets.contains_key(id) {
             secrets::secret_arn(id)
         } else {
-            id.to_owned()
+            log_name(template, id).unwrap_or_else(|| id.to_owned())
         }
     }
 
@@ -278,6 +279,11 @@ impl Emulator {
         self.state.template.functions.get(function).map(|function| function.id.clone())
     }
 
+    /// Returns the log.
+    pub fn logs(&self) -> &Logs {
+        &self.state.logs
+    }
+
     /// Returns the events that operators' commands wrote, the earliest first.
     pub fn operator_events(&self) -> Vec<Value> {
         self.state.logs.events()
@@ -298,6 +304,14 @@ impl Emulator {
         // The sender lives as long as this emulator, so this wait always ends.
         let _ = self.state.delayed_calls.subscribe().wait_for(|late| *late == 0).await;
     }
+}
+
+/// Returns the name of a log group, in a stack named `local`.
+fn log_name(template: &Template, id: &str) -> Option<String> {
+    let group = template.document.resource(id);
+    let name =
+        text(&group["Properties"]["LogGroupName"]).filter(|_| group["Type"] == "AWS::Logs::LogGroup")?;
+    Some(name.replace("${AWS::StackName}", "local"))
 }
 
 /// Builds an ARN in the emulator's account.

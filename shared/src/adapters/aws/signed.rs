@@ -86,7 +86,7 @@ impl SignedClient {
     /// Returns a client for operations that must not be repeated, and that may take `timeout`. Each request has a
     /// connection of its own: after a pause a kept one may be dead, and then nobody could tell whether the service
     /// received the request.
-    #[cfg(any(feature = "agents", feature = "remote-directory"))]
+    #[cfg(any(feature = "agents", feature = "audit-trail", feature = "remote-directory"))]
     pub(in crate::adapters) fn once(
         config: &SdkConfig,
         service: &'static str,

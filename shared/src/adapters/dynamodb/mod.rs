@@ -5,6 +5,7 @@
 //! satisfy one. Each step is one conditional write on one item.
 
 mod approvals;
+mod audit;
 #[cfg(feature = "directory-sync")]
 pub(super) mod batch;
 mod bind_leases;
@@ -20,6 +21,7 @@ mod session_changes;
 mod sessions;
 
 pub use approvals::DynamoApprovals;
+pub use audit::{DynamoAnchors, DynamoRecentEvents};
 pub use aws_sdk_dynamodb::Client;
 pub use bind_leases::DynamoBindLeases;
 pub use change_notes::DynamoChangeNotes;

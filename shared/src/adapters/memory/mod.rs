@@ -9,6 +9,7 @@
 mod account_copy;
 mod accounts;
 mod approvals;
+mod audit;
 mod contact;
 mod desk_records;
 mod directory;
@@ -28,6 +29,7 @@ use std::sync::{Mutex, PoisonError};
 
 pub use accounts::{Accounts, MemoryDirectory, StoredAccount, StoredMarks, StoredPassword, StoredSync};
 pub use approvals::{Approvals, StoredRequest};
+pub use audit::StoredAudit;
 pub use contact::StoredContact;
 pub use desk_records::StoredDeskRecords;
 pub use directory::DirectoryNotes;
@@ -61,6 +63,8 @@ pub struct Tables {
     pub rate_limits: RateLimits,
     /// What the help desk did for each person.
     pub desk_records: StoredDeskRecords,
+    /// Anchors of the audit trail, and the last events of accounts.
+    pub audit: StoredAudit,
     /// Enrolled entries, generations, leases and passes.
     pub security_info: SecurityInfoTable,
     /// Accounts of the built-in directory.

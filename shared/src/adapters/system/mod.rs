@@ -5,7 +5,7 @@ mod timer;
 
 use std::time::SystemTime;
 
-pub use log::{EmfMetrics, init_log, json_lines};
+pub use log::{EmfMetrics, audit_lines, init_log, json_lines, new_chain};
 pub use timer::SystemTimer;
 
 use crate::domain::time::Timestamp;

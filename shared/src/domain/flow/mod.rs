@@ -141,6 +141,16 @@ pub enum Outcome {
     Unlocked,
 }
 
+impl Outcome {
+    /// Returns the name in audit events.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Reset => "reset",
+            Self::Unlocked => "unlock",
+        }
+    }
+}
+
 /// A verified step.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct VerifiedStep {
@@ -311,17 +321,21 @@ impl Flow {
         }
     }
 
+    /// Returns the verified steps, the first step first.
+    pub fn verified_steps(&self) -> &[VerifiedStep] {
+        match self {
+            Self::Opened(_) | Self::Cancelled(_) => &[],
+            Self::Choosing(state) => &state.progress.verified_steps,
+            Self::AwaitingCode(state) => &state.progress.verified_steps,
+            Self::AwaitingAnswer(state) => &state.progress.verified_steps,
+            Self::AllVerified(state) => &state.progress.verified_steps,
+            Self::Done(state) => &state.progress.verified_steps,
+        }
+    }
+
     /// Returns the number of verified steps, which the cookie must match to act.
     pub fn verified(&self) -> u8 {
-        let count = match self {
-            Self::Opened(_) | Self::Cancelled(_) => 0,
-            Self::Choosing(state) => state.progress.verified_steps.len(),
-            Self::AwaitingCode(state) => state.progress.verified_steps.len(),
-            Self::AwaitingAnswer(state) => state.progress.verified_steps.len(),
-            Self::AllVerified(state) => state.progress.verified_steps.len(),
-            Self::Done(state) => state.progress.verified_steps.len(),
-        };
-        u8::try_from(count).unwrap_or(u8::MAX)
+        u8::try_from(self.verified_steps().len()).unwrap_or(u8::MAX)
     }
 
     /// Returns whether `code` verified `step` and every later one.

@@ -7,6 +7,7 @@ use std::collections::BTreeSet;
 use super::markup::{Element, elements};
 use super::*;
 use crate::domain::account::{AccountId, Offer};
+use crate::domain::audit::recent::RecentKind;
 use crate::domain::contact::Country;
 use crate::domain::keys::Keyring;
 use crate::domain::passkey::{CreationOptions, Owner, RelyingParty, UserHandle};
@@ -15,7 +16,7 @@ use crate::domain::time::Seconds;
 use crate::http::encoding::encode;
 use crate::http::problem::{CaptchaFailure, Code, Place};
 use crate::http::view::security_info::{
-    ChangePassword, Confirm, EntryView, SecondStep, SentCode, SignIn, SignedIn,
+    ChangePassword, Confirm, EntryView, RecentView, SecondStep, SentCode, SignIn, SignedIn,
 };
 use crate::http::view::{
     Approval, ApprovalStatus, Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry,
@@ -231,6 +232,16 @@ fn entries() -> Vec<EntryView> {
     Kind::ALL.map(entry).to_vec()
 }
 
+/// Returns an event of the account, as a page lists it.
+fn recent(kind: RecentKind, network: &str) -> RecentView {
+    RecentView {
+        at: AT.into(),
+        event: kind.as_str(),
+        network: network.into(),
+        client: "Firefox, Linux".into(),
+    }
+}
+
 fn list(methods: Vec<EntryView>, registered: bool) -> View {
     View::SecurityInfo(SecurityInfo {
         kinds: Kind::ALL.map(|kind| (kind, !methods.is_empty())).to_vec(),
@@ -239,6 +250,7 @@ fn list(methods: Vec<EntryView>, registered: bool) -> View {
         capable: false,
         due: registered,
         known_device: false,
+        recent_events: RecentKind::ALL.map(|kind| recent(kind, "203.0.113.x")).to_vec(),
         may_remember: true,
         mobile_is_called: true,
         needed: 2,

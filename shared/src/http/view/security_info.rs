@@ -6,6 +6,7 @@ use serde::{Serialize, Serializer};
 pub use super::super::paths::{CALLBACK, CHANGE_PASSWORD, CONFIRM, HOME, START, VERIFY};
 use super::parts::{Captcha, PasskeyOptions};
 use crate::domain::account::Offer;
+use crate::domain::audit::recent::RecentEvent;
 use crate::domain::method::Method;
 use crate::domain::passkey::CreationOptions;
 use crate::domain::security_info::Kind;
@@ -106,6 +107,8 @@ pub struct SecurityInfo {
     pub due: bool,
     /// Whether the browser is a known device.
     pub known_device: bool,
+    /// The last events of the account, the newest first.
+    pub recent_events: Vec<RecentView>,
     /// Whether the session may make it one.
     #[serde(skip)]
     pub may_remember: bool,
@@ -139,6 +142,34 @@ impl SecurityInfo {
     /// Returns whether the form of this kind stands beside its entry, which it replaces.
     pub(crate) fn is_beside(&self, kind: Kind, entry: &EntryView) -> bool {
         entry.kind == kind && self.kinds.contains(&(kind, true))
+    }
+}
+
+/// An event of the account.
+#[derive(Clone, Serialize)]
+pub struct RecentView {
+    /// The time (RFC 3339).
+    pub at: String,
+    /// Selects the text.
+    pub event: &'static str,
+    /// The network that it came from; empty for an act of the help desk.
+    pub network: String,
+    /// The browser and its system; empty for an unknown one.
+    pub client: String,
+}
+
+impl From<&RecentEvent> for RecentView {
+    fn from(event: &RecentEvent) -> Self {
+        let (network, client) = (event.network.clone(), event.client.clone());
+        Self { at: event.at.to_string(), event: event.kind.as_str(), network, client }
+    }
+}
+
+impl RecentView {
+    /// Returns where the event came from, as the page shows it.
+    pub(crate) fn origin(&self) -> String {
+        let parts = [self.network.as_str(), self.client.as_str()];
+        parts.into_iter().filter(|part| !part.is_empty()).collect::<Vec<_>>().join(", ")
     }
 }
 

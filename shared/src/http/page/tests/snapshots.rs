@@ -154,6 +154,7 @@ fn empty_list() -> SecurityInfo {
         capable: false,
         due: false,
         known_device: false,
+        recent_events: Vec::new(),
         may_remember: true,
         kinds: Kind::ALL.map(|kind| (kind, false)).to_vec(),
         mobile_is_called: true,
@@ -414,6 +415,7 @@ fn security_info_page_matches_snapshot() {
         registered: true,
         capable: true,
         kinds: kinds(),
+        recent_events: vec![recent(RecentKind::Reset, "203.0.113.x"), recent(RecentKind::PassIssued, "")],
         factors: 7,
         back: Some("https://portal.example/?a=1&registered=true&capable=true&due=false".into()),
         ..empty_list()
