@@ -24,13 +24,16 @@ use crate::adapters::directories::{LambdaTransport, RemoteDirectory};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDeskRecords,
-    DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings,
-    DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
+    DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoHolderSearch, DynamoKnownDevices, DynamoLeases,
+    DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges,
+    DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
 #[cfg(all(feature = "memory", feature = "builtin-directory"))]
 use crate::adapters::memory::MemoryDirectory;
+#[cfg(all(feature = "memory", feature = "dynamodb"))]
+use crate::adapters::memory::MemoryHolderSearch;
 #[cfg(feature = "oidc")]
 use crate::adapters::oidc::HttpIdentityProvider;
 use crate::adapters::parameters::{self, ParameterError};
@@ -348,6 +351,16 @@ impl Process {
     /// Returns the store of flows.
     pub fn flows(&self) -> Result<Arc<dyn ports::FlowStore>, StartError> {
         port!(self, DynamoFlows::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
+    }
+
+    /// Returns the search by support code, for `help-desk` only.
+    pub fn holder_search(&self) -> Result<Arc<dyn ports::HolderSearch>, StartError> {
+        let keys = self.keyring("REKEY_SECRET_FLOWS")?;
+        port!(
+            self,
+            DynamoHolderSearch::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?, keys),
+            |memory| Arc::new(MemoryHolderSearch::new(memory.clone(), keys))
+        )
     }
 
     /// Returns the store of sessions.

@@ -35,6 +35,10 @@ impl Desk {
         Self { world: world.clone(), role: "helpers", name }
     }
 
+    pub fn in_role(world: &Arc<World>, role: &'static str, name: &'static str) -> Self {
+        Self { role, ..Self::of(world, name) }
+    }
+
     pub async fn try_ask(&self, login: &str, what: What) -> Result<HelpAnswer, StackError> {
         let config = emulated(self.world.emulator.endpoint(), &agent_key(self.role, self.name));
         let act = Act { login: login.to_owned(), what };

@@ -38,5 +38,6 @@ mod rotation;
 mod secrets;
 mod security_info;
 mod sign_in;
+mod support_codes;
 mod undelivered;
 mod web;

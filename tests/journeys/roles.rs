@@ -104,6 +104,11 @@ async fn help_desk(world: &Arc<World>, directory: &Arc<World>) {
     world.register(&NEWCOMER).await;
     lim.ask("mei", What::SendCode { method: Method::Sms }).await;
     lim.ask("priya", What::Show { reveal: None }).await;
+    let mut browser = world.browser();
+    let gone = browser.open("priya", "locked").await;
+    assert_eq!(gone.page(), "method");
+    let code = browser.code("00000000").await.json()["support_code"].as_str().unwrap().to_owned();
+    lim.ask(&code, What::Show { reveal: None }).await;
     lim.ask("aisyah", What::CheckApp { code: SecretText::new(world.app_code(0)) }).await;
     lim.pass("newcomer").await;
     lim.check("aisyah").await;

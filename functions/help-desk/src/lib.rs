@@ -3,6 +3,7 @@
 //! An act goes from [`handle`], which finds out who asks for whom, to a file of its own. Its event is written to the log
 //! of operators before the act takes effect, refusals too: an act whose event can't be written is not carried out.
 
+mod attempt;
 mod audit;
 mod caller;
 mod case;
@@ -21,8 +22,8 @@ use shared::domain::help_desk_call::{Act, HelpAnswer, HelpRefusal, HelpRequest, 
 use shared::domain::keys::Keyring;
 use shared::ports::{
     AccountCopy, AgentIdentity, AuditLog, AuthenticatorStore, Clock, DeskRecordStore, EnrolmentStore,
-    Entropy, KnownDeviceStore, LeaseStore, MessageQueue, PassStore, PasswordDirectory, RateLimitStore,
-    SecurityInfoStore,
+    Entropy, HolderSearch, KnownDeviceStore, LeaseStore, MessageQueue, PassStore, PasswordDirectory,
+    RateLimitStore, SecurityInfoStore,
 };
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
@@ -40,6 +41,8 @@ pub struct Ports {
     pub log: Arc<dyn AuditLog>,
     /// Finds people by a login, with their groups.
     pub accounts: Arc<dyn AccountCopy>,
+    /// Finds attempts by their support code.
+    pub holders: Arc<dyn HolderSearch>,
     /// What was done for each person lately.
     pub records: Arc<dyn DeskRecordStore>,
     /// The contacts and methods of a person.
@@ -83,6 +86,7 @@ impl Ports {
             agents: process.agents()?,
             log: process.operator_log()?,
             accounts: process.account_copy()?,
+            holders: process.holder_search()?,
             records: process.desk_records()?,
             security_info: process.security_info()?,
             enrolment: process.enrolment()?,

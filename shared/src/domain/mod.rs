@@ -52,6 +52,7 @@ pub mod security_info;
 pub mod session;
 pub mod session_changes;
 pub mod slow_hash;
+pub mod support_code;
 pub mod sync;
 pub mod time;
 pub mod time_zone;

@@ -19,6 +19,7 @@ use super::view::View;
 use super::view::security_info::SignedIn;
 use super::{encoding, paths, views};
 use crate::domain::flow::{Flow, Stage};
+use crate::domain::support_code::SupportCode;
 use crate::domain::{known_device, oidc};
 
 /// The next page after a successful POST.
@@ -48,7 +49,11 @@ impl IncomingRequest {
     /// Returns the response to a GET of a page.
     pub fn page(&self, view: &View) -> Response {
         let body = match self.format {
-            Format::Html => page::render(view, &self.context(views::at(self).as_deref()), None),
+            Format::Html => page::render(
+                view,
+                &self.context(views::at(self).as_deref(), self.support_code(false).as_deref()),
+                None,
+            ),
             Format::Json => json(view),
         };
         let mut response = self.finish(StatusCode::OK, body, false, None);
@@ -80,7 +85,7 @@ impl IncomingRequest {
 
     /// Returns the page of the authenticator app, with the public key that push services know Rekey by.
     pub fn authenticator(&self, push_key: &str) -> Response {
-        let body = page::authenticator(&self.context(None), push_key);
+        let body = page::authenticator(&self.context(None, None), push_key);
         let mut response = self.finish(StatusCode::OK, body, false, None);
         let html = HeaderValue::from_static("text/html; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, html);
@@ -123,7 +128,7 @@ impl IncomingRequest {
             return self.next_page(next);
         }
         let view = View::SignedIn(SignedIn { next: next.location });
-        let body = page::render(&view, &self.context(None), None);
+        let body = page::render(&view, &self.context(None, None), None);
         let mut response = self.finish(StatusCode::OK, body, false, next.cookie);
         if let Ok(refresh) = HeaderValue::try_from(format!("0; url={}", next.location)) {
             response.headers_mut().insert(header::REFRESH, refresh);
@@ -173,7 +178,8 @@ impl IncomingRequest {
             HandlerError::OlderCookie(flow) => self.older_cookie(&flow),
             HandlerError::PortFailed(what, cause) => {
                 let causes = causes(cause.as_ref());
-                tracing::error!(event = "request.failed", what, causes, path = self.path);
+                let support = self.support_code(true);
+                tracing::error!(event = "request.failed", what, causes, path = self.path, support);
                 self.problem(&Problem::Unavailable, None)
             }
         }
@@ -203,12 +209,12 @@ impl IncomingRequest {
         view: Option<&View>,
         cookie: Option<NewCookie<'_>>,
     ) -> Response {
-        let at = views::at(self);
-        let context = self.context(at.as_deref());
+        let (at, support) = (views::at(self), self.support_code(true));
+        let context = self.context(at.as_deref(), support.as_deref());
         let body = match (self.format, view) {
             (Format::Html, Some(view)) => page::render(view, &context, Some(problem)),
             (Format::Html, None) => page::render_problem(problem, &context),
-            (Format::Json, _) => json(&page::document(problem, self.language)),
+            (Format::Json, _) => json(&page::document(problem, self.language, support.as_deref())),
         };
         let mut response = self.finish(problem.code().status(), body, true, cookie);
         match problem {
@@ -244,7 +250,22 @@ impl IncomingRequest {
         response
     }
 
-    fn context<'a>(&'a self, at: Option<&'a str>) -> PageContext<'a> {
+    /// Returns the support code of the flow or session that the request belongs to. A problem without one has the code
+    /// of its request.
+    pub(super) fn support_code(&self, is_problem: bool) -> Option<String> {
+        let (flows, holder) =
+            (&self.app.flows, if self.is_of_a_session() { &self.session } else { &self.cookie });
+        let code = match holder {
+            Some(holder) => SupportCode::of_holder(holder.id(), flows),
+            None => {
+                let request = self.request_id.as_ref().filter(|_| is_problem)?;
+                SupportCode::of_request(request, flows)
+            }
+        };
+        code.map(|code| code.to_string())
+    }
+
+    fn context<'a>(&'a self, at: Option<&'a str>, support_code: Option<&'a str>) -> PageContext<'a> {
         let settings = &self.app.settings;
         PageContext {
             language: self.language,
@@ -259,6 +280,7 @@ impl IncomingRequest {
             time_zone: &settings.time_zone,
             colour: settings.colour.as_deref(),
             at,
+            support_code,
             said: self.said,
             ends_in: self.ends_in,
             path: if self.is_post || [CALLBACK, START].contains(&&*self.path) {

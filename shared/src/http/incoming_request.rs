@@ -78,6 +78,8 @@ pub struct IncomingRequest {
     pub(super) accept_encoding: String,
     /// The path as API Gateway matched it.
     pub path: String,
+    /// The id that API Gateway gave the request.
+    pub(super) request_id: Option<String>,
     /// Whether the method is POST; only a POST changes anything.
     pub is_post: bool,
     /// The client's address, as API Gateway saw it or as the trusted proxy names it. Other forwarded headers
@@ -312,6 +314,7 @@ impl IncomingRequest {
             language_chosen: asked.is_some(),
             accept_encoding: text(headers, header::ACCEPT_ENCODING).unwrap_or_default().to_owned(),
             path: uri.path().to_owned(),
+            request_id: context.and_then(request_id),
             is_post: method == Method::POST,
             address,
             browser: client::browser(text(headers, header::USER_AGENT).unwrap_or_default()),
@@ -472,6 +475,13 @@ fn source_ip(context: &RequestContext) -> Option<IpAddr> {
 fn domain_name(context: &RequestContext) -> Option<String> {
     match context {
         RequestContext::ApiGatewayV2(context) => context.domain_name.clone(),
+        _ => None,
+    }
+}
+
+fn request_id(context: &RequestContext) -> Option<String> {
+    match context {
+        RequestContext::ApiGatewayV2(context) => context.request_id.clone(),
         _ => None,
     }
 }

@@ -397,6 +397,9 @@ pub struct Document<'a> {
     pub detail: &'a str,
     /// The stable code, for programs.
     pub code: &'a str,
+    /// The support code of the flow, session or request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support_code: Option<&'a str>,
     /// The current step of the flow or session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'static str>,

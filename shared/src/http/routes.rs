@@ -118,10 +118,12 @@ fn moved(location: HeaderValue) -> Response {
 }
 
 fn problem(app: AppContext, request: &Request, problem: &Problem) -> Response {
+    incoming(app, request).problem(problem, None)
+}
+
+fn incoming(app: AppContext, request: &Request) -> IncomingRequest {
     let context = request.extensions().get::<RequestContext>();
-    let incoming =
-        IncomingRequest::from_head(app, request.method(), request.uri(), request.headers(), context);
-    incoming.problem(problem, None)
+    IncomingRequest::from_head(app, request.method(), request.uri(), request.headers(), context)
 }
 
 /// Returns the problem of a path that no route of the function has with this method.
@@ -190,8 +192,10 @@ async fn answered(app: &AppContext, request: Request, next: Next) -> Response {
             Err(_) => "it took too long",
         },
     };
-    tracing::error!(event = "request.failed", what = "a handler", causes = what, path = head.uri().path());
-    problem(app.clone(), &head, &Problem::Unavailable)
+    let incoming = incoming(app.clone(), &head);
+    let (support, path) = (incoming.support_code(true), head.uri().path());
+    tracing::error!(event = "request.failed", what = "a handler", causes = what, path, support);
+    incoming.problem(&Problem::Unavailable, None)
 }
 
 /// Returns the time for a handler: until shortly before Lambda's time-out. Without Lambda there is no

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod attempt;
 mod blocklist;
 mod config;
 mod directory;

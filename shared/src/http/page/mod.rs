@@ -55,6 +55,8 @@ pub struct PageContext<'a> {
     pub colour: Option<&'a str>,
     /// The hidden field `at` of each form: its flow and step. None before a flow exists.
     pub at: Option<&'a str>,
+    /// What the person reads to the help desk ([`SupportCode`](crate::domain::support_code::SupportCode)).
+    pub support_code: Option<&'a str>,
     /// What the page says about the request before it.
     pub said: Option<Said>,
     /// The seconds until the flow or session ends, for the warning before.
@@ -102,7 +104,7 @@ pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
 
 /// Returns a problem as the document of RFC 9457, in a language. The data of its code (attempts, seconds) has
 /// its own members.
-pub fn document(problem: &Problem, language: Language) -> Document<'_> {
+pub fn document<'a>(problem: &'a Problem, language: Language, support_code: Option<&'a str>) -> Document<'a> {
     let code = problem.code();
     let texts = Texts::of(language).problems.of(code.as_str());
     let mut document = Document {
@@ -111,6 +113,7 @@ pub fn document(problem: &Problem, language: Language) -> Document<'_> {
         status: code.status().as_u16(),
         detail: mistakes::detail(problem, Texts::of(language)).as_str(),
         code: code.as_str(),
+        support_code,
         page: None,
         attempts_left: None,
         violations: &[],

@@ -54,6 +54,7 @@ fn context(language: Language) -> PageContext<'static> {
         time_zone: kuala_lumpur(),
         colour: Some("#8a1538"),
         at: Some("flow.1"),
+        support_code: Some("7KQ-4M2"),
         said: None,
         ends_in: Some(870),
         path: "/method",
@@ -676,7 +677,7 @@ fn problem_document_has_text_and_stable_type() {
         for code in Code::ALL {
             let problem = problem(code, language);
             assert_eq!(problem.code(), code);
-            let document = document(&problem, language);
+            let document = document(&problem, language, None);
             assert_eq!(document.r#type, format!("urn:rekey:problem:{}", code.as_str()));
             assert!(!document.title.is_empty() && !document.detail.is_empty());
             assert!(!document.detail.contains('{'));
