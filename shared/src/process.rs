@@ -218,20 +218,19 @@ impl Process {
         let named = |variable| Some((variable, (parts.resources)(variable)?));
         let mut secrets: Vec<(&'static str, String)> =
             SECRETS.into_iter().chain(SERVICE_PASSWORDS).filter_map(named).collect();
-        // Functions with pages have the keys of cookies. The others get no request of a proxy. `help-desk` has these keys
-        // for pseudonyms, and no page.
+        // Functions with pages have the keys of cookies. The others get no request of a proxy.
         if let Some(arn) = &settings.trusted_proxy
             && secrets.iter().any(|(name, _)| *name == "REKEY_SECRET_FLOWS")
-            && (parts.resources)(OPERATOR_LOG).is_none()
         {
             secrets.push((TRUSTED_PROXY, arn.clone()));
         }
-        // Only `enrolment` signs people in: no other function has both of these keys.
+        // Only `enrolment` signs people in: no other function has both of these keys. `help-desk` alone signs agents in.
+        let has_key = |key| secrets.iter().any(|(name, _)| *name == key);
+        let signs_people_in = settings.signs_in_by_oidc()
+            && ["REKEY_SECRET_CAPTCHA", "REKEY_SECRET_SEEDS"].into_iter().all(has_key);
+        let signs_agents_in = !settings.desk_agents.is_empty() && (parts.resources)(OPERATOR_LOG).is_some();
         if let Some(arn) = &settings.oidc_secret
-            && settings.signs_in_by_oidc()
-            && ["REKEY_SECRET_CAPTCHA", "REKEY_SECRET_SEEDS"]
-                .iter()
-                .all(|key| secrets.iter().any(|(name, _)| name == key))
+            && (signs_people_in || signs_agents_in)
         {
             secrets.push((OIDC_SECRET, arn.clone()));
         }
@@ -741,6 +740,18 @@ impl Process {
             return None;
         }
         let redirect_uri = format!("{}{}", settings.public_url, crate::domain::oidc::CALLBACK);
+        let client = settings.oidc.clone();
+        Some(Arc::new(HttpIdentityProvider::new(client, self.client_secret.clone(), redirect_uri)))
+    }
+
+    /// Returns the identity provider for agents of the help desk, if the deployment lists their groups.
+    #[cfg(feature = "oidc")]
+    pub fn help_desk_provider(&self) -> Option<Arc<dyn ports::IdentityProvider>> {
+        let settings = &self.parts.settings;
+        if settings.desk_agents.is_empty() {
+            return None;
+        }
+        let redirect_uri = format!("{}{}", settings.public_url, crate::domain::oidc::HELP_DESK_CALLBACK);
         let client = settings.oidc.clone();
         Some(Arc::new(HttpIdentityProvider::new(client, self.client_secret.clone(), redirect_uri)))
     }

@@ -17,6 +17,7 @@ mod enrolments;
 mod evidence;
 mod faults;
 mod help_desk;
+mod help_desk_page;
 mod incidents;
 mod journey;
 mod limits;

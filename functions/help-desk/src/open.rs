@@ -6,12 +6,13 @@ use shared::domain::help_desk_call::{HelpRefusal, What};
 use shared::domain::name::CanonicalName;
 
 use crate::case::{Case, Stop};
-use crate::{Ports, attempt, audit};
+use crate::{Door, Ports, attempt, audit};
 
 /// Returns the case of an act, if the agent may help the person.
 pub(crate) async fn open<'a>(
     ports: &'a Ports,
     agent: Agent,
+    door: Door<'_>,
     login: &str,
     what: &What,
 ) -> Result<Case<'a>, Stop> {
@@ -29,7 +30,12 @@ pub(crate) async fn open<'a>(
         return Err(audit::stranger(ports, &agent, act, HelpRefusal::NotFound, now).await?);
     };
     let case = Case { ports, agent, account: found.account, group: found.group, attempt, act, now };
-    let refusal = if !ports.settings.helpers.may_help(&case.agent, case.group.as_deref()) {
+    let (settings, group) = (&ports.settings, case.group.as_deref());
+    let may_help = match door {
+        Door::Command => settings.helpers.may_help(&case.agent, group),
+        Door::Page(own) => settings.desk_agents.may_help_by(own, group),
+    };
+    let refusal = if !may_help {
         HelpRefusal::NotYours
     } else if !is_shown && !may_be_helped(case.account.state) {
         HelpRefusal::NotEligible

@@ -224,6 +224,25 @@ pub enum HelpRefusal {
     Unavailable,
 }
 
+impl HelpRefusal {
+    /// Returns the name in answers, which is also the key of its text in the locales.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownCaller => "unknown-caller",
+            Self::Malformed => "malformed",
+            Self::NotFound => "not-found",
+            Self::NotYours => "not-yours",
+            Self::NotEligible => "not-eligible",
+            Self::NotChecked => "not-checked",
+            Self::NoSuchMethod => "no-such-method",
+            Self::NothingAsked => "nothing-asked",
+            Self::LimitReached => "limit-reached",
+            Self::Overtaken => "overtaken",
+            Self::Unavailable => "unavailable",
+        }
+    }
+}
+
 /// A person as an agent sees them.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct ShownPerson {

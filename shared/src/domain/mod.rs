@@ -14,6 +14,7 @@ pub mod colour;
 pub mod contact;
 pub mod cookie;
 pub mod decoy;
+pub mod desk_session;
 pub mod device;
 pub mod directory;
 pub mod directory_call;

@@ -8,11 +8,11 @@ use serde::Serialize;
 
 use super::handler_error::{HandlerError, causes};
 use super::incoming_request::{
-    DEVICE_COOKIE, FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, OIDC_COOKIE, RejectedRequest,
-    SESSION_COOKIE,
+    DESK_COOKIE, DEVICE_COOKIE, FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, OIDC_COOKIE,
+    RejectedRequest, SESSION_COOKIE,
 };
 use super::page::{self, PageContext};
-use super::paths::{CALLBACK, HOME, START, VERIFY, location, page_of};
+use super::paths::{CALLBACK, HELP_DESK_CALLBACK, HELP_DESK_START, HOME, START, VERIFY, location, page_of};
 use super::problem::{Place, Problem};
 use super::said::{SAID_COOKIE, Said};
 use super::view::View;
@@ -43,6 +43,10 @@ pub enum NewCookie<'a> {
     NoSession,
     /// Sets the cookie of a known device to this sealed value.
     Device(&'a str),
+    /// Sets the cookie of an agent's visit to this sealed value.
+    Desk(&'a str),
+    /// Removes it.
+    NoDesk,
 }
 
 impl IncomingRequest {
@@ -233,6 +237,10 @@ impl IncomingRequest {
     /// Removes the cookie of the ended holder, if the request had it. The other kind of cookie stays: a reset
     /// may continue in another tab after a session ended, and vice versa.
     fn remove_ended(&self, response: &mut Response) {
+        if paths::is_of_the_help_desk(&self.path) {
+            append_cookie(response, &removed(DESK_COOKIE));
+            return;
+        }
         let (name, came) = if self.is_of_a_session() {
             (SESSION_COOKIE, self.session.is_some())
         } else {
@@ -253,8 +261,12 @@ impl IncomingRequest {
     /// Returns the support code of the flow or session that the request belongs to. A problem without one has the code
     /// of its request.
     pub(super) fn support_code(&self, is_problem: bool) -> Option<String> {
-        let (flows, holder) =
-            (&self.app.flows, if self.is_of_a_session() { &self.session } else { &self.cookie });
+        let flows = &self.app.flows;
+        let holder = match &*self.path {
+            path if paths::is_of_the_help_desk(path) => None,
+            path if paths::is_of_a_session(path) => self.session.as_ref(),
+            _ => self.cookie.as_ref(),
+        };
         let code = match holder {
             Some(holder) => SupportCode::of_holder(holder.id(), flows),
             None => {
@@ -283,7 +295,9 @@ impl IncomingRequest {
             support_code,
             said: self.said,
             ends_in: self.ends_in,
-            path: if self.is_post || [CALLBACK, START].contains(&&*self.path) {
+            path: if self.is_post
+                || [CALLBACK, START, HELP_DESK_CALLBACK, HELP_DESK_START].contains(&&*self.path)
+            {
                 page_of(&self.path)
             } else {
                 &self.path
@@ -330,6 +344,8 @@ impl IncomingRequest {
                 cookie.value(&self.app.flows).map(|value| set(SESSION_COOKIE, value))
             }
             Some(NewCookie::NoSession) => Some(removed(SESSION_COOKIE)),
+            Some(NewCookie::Desk(value)) => Some(set(DESK_COOKIE, value.to_owned())),
+            Some(NewCookie::NoDesk) => Some(removed(DESK_COOKIE)),
             Some(NewCookie::Device(value)) => Some(format!(
                 "{}; Max-Age={}",
                 set(DEVICE_COOKIE, value.to_owned()),

@@ -37,7 +37,7 @@ pub struct Route {
 
 /// All paths of all functions. API Gateway sends requests without a route to `captcha`, which answers 405 for
 /// these paths, redirects to them from other spellings, and answers 404 for all others.
-pub const ROUTES: [Route; 31] = [
+pub const ROUTES: [Route; 35] = [
     Route { path: "/", allow: "GET, HEAD, POST" },
     Route { path: "/captcha/{token}/picture.png", allow: "GET, HEAD" },
     Route { path: "/captcha/{token}/sound.wav", allow: "GET, HEAD" },
@@ -63,6 +63,10 @@ pub const ROUTES: [Route; 31] = [
     Route { path: "/security-info/remember", allow: "POST" },
     Route { path: "/security-info/sign-out", allow: "POST" },
     Route { path: "/change-password", allow: "GET, HEAD, POST" },
+    Route { path: "/help-desk", allow: "GET, HEAD, POST" },
+    Route { path: "/help-desk/oidc/start", allow: "GET, HEAD" },
+    Route { path: "/help-desk/oidc", allow: "GET, HEAD" },
+    Route { path: "/help-desk/sign-out", allow: "POST" },
     Route { path: "/authenticator", allow: "GET, HEAD" },
     Route { path: "/authenticator/manifest.webmanifest", allow: "GET, HEAD" },
     Route { path: "/authenticator/sw.js", allow: "GET, HEAD" },

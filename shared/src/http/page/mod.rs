@@ -4,6 +4,7 @@
 //! askama escapes all inserted values; the texts of the locales contain no markup.
 
 mod authenticator;
+mod help_desk;
 #[cfg(test)]
 mod markup;
 mod mistakes;
@@ -130,6 +131,7 @@ pub fn document<'a>(problem: &'a Problem, language: Language, support_code: Opti
         }
         Problem::CaptchaHarder(next) => document.captcha = Some(next),
         Problem::SignInWrong(next) => document.captcha = next.as_deref(),
+        Problem::HelpRefused(refusal) => document.why = Some(refusal.as_str()),
         Problem::NonceStale(nonce) => document.nonce = Some(nonce),
         _ => {}
     }
@@ -166,6 +168,8 @@ fn heading(view: &View, t: &Texts) -> String {
         View::SecondStep(_) => t.security_info.second_step.heading,
         View::SecurityInfo(_) => t.security_info.list.heading,
         View::ChangePassword(_) => t.security_info.change_password.heading,
+        View::HelpDeskSignIn(_) => t.help_desk.heading_sign_in,
+        View::HelpDesk(_) => t.help_desk.title,
         View::Confirm(view) => {
             let kind = t.security_info.kinds.of(view.kind.as_str()).name;
             return t.security_info.confirm.heading.with("kind", kind).to_string();
@@ -230,6 +234,11 @@ impl Page<'_> {
     fn can_cancel(&self) -> bool {
         matches!(self.body, Body::View(view) if !matches!(view, View::Done(_) | View::Ended(_)))
             && !self.is_security_info()
+            && !self.is_help_desk()
+    }
+
+    const fn is_help_desk(&self) -> bool {
+        matches!(self.body, Body::View(View::HelpDeskSignIn(_) | View::HelpDesk(_)))
     }
 
     /// Returns whether the flow has ended, so that the browser forgets what was typed.
@@ -253,7 +262,13 @@ impl Page<'_> {
 
     /// Returns the name of the service that the page belongs to.
     fn service(&self) -> &Text {
-        if self.is_security_info() { &self.t.security_info.title } else { &self.t.title }
+        if self.is_help_desk() {
+            &self.t.help_desk.title
+        } else if self.is_security_info() {
+            &self.t.security_info.title
+        } else {
+            &self.t.title
+        }
     }
 
     /// Returns the sentence about the request before this one.
