@@ -26,14 +26,16 @@ use crate::adapters::directories::{LambdaTransport, RemoteDirectory};
 #[cfg(feature = "dynamodb")]
 use crate::adapters::dynamodb::{
     Client, DynamoAnchors, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes,
-    DynamoDeskRecords, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases,
-    DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoRecentEvents, DynamoSecurityInfo,
+    DynamoDeskRecords, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoHolderSearch, DynamoKnownDevices,
+    DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoRecentEvents, DynamoSecurityInfo,
     DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
 #[cfg(all(feature = "memory", feature = "builtin-directory"))]
 use crate::adapters::memory::MemoryDirectory;
+#[cfg(all(feature = "memory", feature = "dynamodb"))]
+use crate::adapters::memory::MemoryHolderSearch;
 #[cfg(feature = "oidc")]
 use crate::adapters::oidc::HttpIdentityProvider;
 use crate::adapters::parameters::{self, ParameterError};
@@ -218,20 +220,19 @@ impl Process {
         let named = |variable| Some((variable, (parts.resources)(variable)?));
         let mut secrets: Vec<(&'static str, String)> =
             SECRETS.into_iter().chain(SERVICE_PASSWORDS).filter_map(named).collect();
-        // Functions with pages have the keys of cookies. The others get no request of a proxy. `help-desk` has these keys
-        // for pseudonyms, and no page.
+        // Functions with pages have the keys of cookies. The others get no request of a proxy.
         if let Some(arn) = &settings.trusted_proxy
             && secrets.iter().any(|(name, _)| *name == "REKEY_SECRET_FLOWS")
-            && (parts.resources)(OPERATOR_LOG).is_none()
         {
             secrets.push((TRUSTED_PROXY, arn.clone()));
         }
-        // Only `enrolment` signs people in: no other function has both of these keys.
+        // Only `enrolment` signs people in: no other function has both of these keys. `help-desk` alone signs agents in.
+        let has_key = |key| secrets.iter().any(|(name, _)| *name == key);
+        let signs_people_in = settings.signs_in_by_oidc()
+            && ["REKEY_SECRET_CAPTCHA", "REKEY_SECRET_SEEDS"].into_iter().all(has_key);
+        let signs_agents_in = !settings.desk_agents.is_empty() && (parts.resources)(OPERATOR_LOG).is_some();
         if let Some(arn) = &settings.oidc_secret
-            && settings.signs_in_by_oidc()
-            && ["REKEY_SECRET_CAPTCHA", "REKEY_SECRET_SEEDS"]
-                .iter()
-                .all(|key| secrets.iter().any(|(name, _)| name == key))
+            && (signs_people_in || signs_agents_in)
         {
             secrets.push((OIDC_SECRET, arn.clone()));
         }
@@ -351,6 +352,16 @@ impl Process {
     /// Returns the store of flows.
     pub fn flows(&self) -> Result<Arc<dyn ports::FlowStore>, StartError> {
         port!(self, DynamoFlows::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?))
+    }
+
+    /// Returns the search by support code, for `help-desk` only.
+    pub fn holder_search(&self) -> Result<Arc<dyn ports::HolderSearch>, StartError> {
+        let keys = self.keyring("REKEY_SECRET_FLOWS")?;
+        port!(
+            self,
+            DynamoHolderSearch::new(self.store(), self.resource("REKEY_TABLE_FLOWS")?, keys),
+            |memory| Arc::new(MemoryHolderSearch::new(memory.clone(), keys))
+        )
     }
 
     /// Returns the store of sessions.
@@ -751,6 +762,18 @@ impl Process {
             return None;
         }
         let redirect_uri = format!("{}{}", settings.public_url, crate::domain::oidc::CALLBACK);
+        let client = settings.oidc.clone();
+        Some(Arc::new(HttpIdentityProvider::new(client, self.client_secret.clone(), redirect_uri)))
+    }
+
+    /// Returns the identity provider for agents of the help desk, if the deployment lists their groups.
+    #[cfg(feature = "oidc")]
+    pub fn help_desk_provider(&self) -> Option<Arc<dyn ports::IdentityProvider>> {
+        let settings = &self.parts.settings;
+        if settings.desk_agents.is_empty() {
+            return None;
+        }
+        let redirect_uri = format!("{}{}", settings.public_url, crate::domain::oidc::HELP_DESK_CALLBACK);
         let client = settings.oidc.clone();
         Some(Arc::new(HttpIdentityProvider::new(client, self.client_secret.clone(), redirect_uri)))
     }

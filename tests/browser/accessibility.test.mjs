@@ -106,6 +106,7 @@ async function tree(page, name) {
     .replaceAll(product.site, "")
     .replace(/\d{1,2} \w+ \d{4}( at|,) \d{1,2}:\d\d( [ap]m)?/g, "[time]")
     .replace(/\/captcha\/[^/]+\//g, "/captcha/[token]/")
+    .replace(/\b[0-9A-HJKMNP-TV-Z]{3}-[0-9A-HJKMNP-TV-Z]{3}\b/g, "[code]")
     .concat("\n");
   if (process.env.INSTA_UPDATE === "always") {
     mkdirSync(TREES, { recursive: true });

@@ -11,17 +11,19 @@ use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::method::Method;
+use shared::domain::support_code::{FOUND_FOR, SupportCode};
 use shared::domain::time::{Seconds, Timestamp};
-use shared::ports::{AttemptOutcome, CodeAttempt, FlowStore};
+use shared::ports::{AttemptOutcome, CodeAttempt, FlowStore, Found};
 
-use crate::stores::{Stores, on_every_store};
+use crate::stores::{Stores, contacts, on_every_store};
 
 on_every_store!(
     flow_is_readable_until_it_expires,
     flow_with_too_distant_expiry_is_ignored,
     flow_update_with_stale_revision_is_rejected,
     code_attempt_is_counted_and_accepted_once,
-    flow_attempts_above_limit_are_rejected;
+    flow_attempts_above_limit_are_rejected,
+    flow_is_found_by_its_support_code_for_a_day;
     at_once: concurrent_wrong_codes_never_exceed_attempt_limit, concurrent_correct_attempts_are_accepted_once;
     in_tables: malformed_flow_item_is_ignored;
     in_tables_at_once:
@@ -92,6 +94,21 @@ async fn flow_is_readable_until_it_expires(stores: &Stores) {
     assert_eq!(found.value.context(), &opened().context);
     let end = NOW + LIMITS.lifetime;
     assert!(flows.load(KEY, end + Seconds(0)).await.unwrap().is_none(), "its item is still there");
+}
+
+/// Controls: C-240.
+async fn flow_is_found_by_its_support_code_for_a_day(stores: &Stores) {
+    let (flows, holders) = (&stores.flows, &stores.holders);
+    let code = |key: HolderId| SupportCode::of_holder(key, &contacts()).unwrap();
+    flows.insert(KEY, &opened()).await.unwrap();
+    flows.insert(HolderId::from_bytes([8; 32]), &opened()).await.unwrap();
+    let found = async |key, now| holders.find_by_code(code(key), now).await.unwrap();
+    let [Found::Flow(flow)] = &found(KEY, NOW).await[..] else { panic!("one flow") };
+    assert_eq!(flow.context(), &opened().context);
+    assert!(found(HolderId::from_bytes([9; 32]), NOW).await.is_empty());
+    let end = NOW + LIMITS.lifetime + FOUND_FOR;
+    assert_eq!(found(KEY, Timestamp::from_seconds(end.as_seconds() - 1)).await.len(), 1);
+    assert!(found(KEY, end).await.is_empty());
 }
 
 /// For example an expiry in milliseconds.

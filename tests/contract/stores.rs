@@ -18,10 +18,11 @@ use shared::adapters::aws::emulated;
 use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy, DynamoPasswordExpiries};
 use shared::adapters::dynamodb::{
     DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDeskRecords,
-    DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoKnownDevices, DynamoLeases, DynamoPairings,
-    DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
+    DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoHolderSearch, DynamoKnownDevices, DynamoLeases,
+    DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges,
+    DynamoSessions,
 };
-use shared::adapters::memory::{Memory, MemoryDirectory};
+use shared::adapters::memory::{Memory, MemoryDirectory, MemoryHolderSearch};
 use shared::domain::account::{AccountId, Registration};
 use shared::domain::holder::HolderId;
 use shared::domain::import::{ImportAction, Overwrite};
@@ -31,7 +32,7 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
     AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore,
     BulkContactImport, ChangeNoteStore, ContactImport, DeskRecordStore, DeviceStore, Directory,
-    EnrolmentStore, FlowStore, KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PassStore,
+    EnrolmentStore, FlowStore, HolderSearch, KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PassStore,
     PasswordExpiryStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure,
     SecurityInfoStore, SessionChangesStore, SessionStore,
 };
@@ -100,6 +101,7 @@ pub fn contacts() -> Arc<Keyring> {
 #[derive(Clone)]
 pub struct Stores {
     pub flows: Arc<dyn FlowStore>,
+    pub holders: Arc<dyn HolderSearch>,
     pub sessions: Arc<dyn SessionStore>,
     pub session_changes: Arc<dyn SessionChangesStore>,
     pub approvals: Arc<dyn ApprovalStore>,
@@ -131,6 +133,7 @@ impl Stores {
         let memory = Arc::new(Memory::default());
         Self {
             flows: memory.clone(),
+            holders: Arc::new(MemoryHolderSearch::new(memory.clone(), contacts())),
             sessions: memory.clone(),
             session_changes: memory.clone(),
             approvals: memory.clone(),
@@ -167,6 +170,7 @@ impl Stores {
             copy: Arc::new(DynamoAccountCopy::new(client, "AccountsTable")),
             erasure: enrolment.clone(),
             flows: Arc::new(DynamoFlows::new(client.clone(), "FlowsTable")),
+            holders: Arc::new(DynamoHolderSearch::new(client.clone(), "FlowsTable", contacts())),
             sessions: Arc::new(DynamoSessions::new(client.clone(), "FlowsTable", entropy)),
             session_changes: Arc::new(DynamoSessionChanges::new(client.clone(), "FlowsTable")),
             approvals: Arc::new(DynamoApprovals::new(client.clone(), "FlowsTable")),

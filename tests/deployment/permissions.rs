@@ -43,7 +43,7 @@ fn variables_and_permissions_name_the_same_resources() {
             if named.contains("FlowsSecret") {
                 named.insert("RekeyTrustedProxy".to_owned());
             }
-            if *prefix == "REKEY_SECRET_" && name == "enrolment" {
+            if *prefix == "REKEY_SECRET_" && ["enrolment", "help-desk"].contains(&name.as_str()) {
                 named.insert("RekeyOidcSecret".to_owned());
             }
             // `housekeeping` also reads the logs of functions, which have no variable: their names begin alike.

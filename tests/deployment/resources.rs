@@ -9,7 +9,7 @@ fn template() -> Document {
     Template::from_project().unwrap().document
 }
 
-/// Tables whose items are worthless within an hour; the other tables hold people's enrolled data.
+/// Tables whose items are worthless within a day; the other tables hold people's enrolled data.
 const SHORT_LIVED: &[&str] = &["BudgetsTable", "FlowsTable"];
 const LONG_LIVED: &[&str] = &["AccountsTable", "SecurityInfoTable"];
 
@@ -24,7 +24,7 @@ fn tables_are_encrypted_and_lasting_ones_backed_up() {
         let properties = &table["Properties"];
         assert_eq!(properties["BillingMode"], "PAY_PER_REQUEST", "{name}");
         assert_eq!(properties["SSESpecification"]["SSEEnabled"], true, "{name}");
-        // Backups of what expires within an hour would only keep personal data for 35 days.
+        // Backups of what expires within a day would only keep personal data for 35 days.
         let recovery = &properties["PointInTimeRecoverySpecification"]["PointInTimeRecoveryEnabled"];
         assert_eq!(*recovery == true, LONG_LIVED.contains(&name.as_str()), "{name}");
     }

@@ -30,7 +30,7 @@ pub(crate) fn shape(answer: &Answer) -> Value {
                             );
                         }
                         "methods" => *value = json!("methods"),
-                        "number" => *value = json!("number"),
+                        "number" | "support_code" => *value = json!(key.as_str()),
                         _ => walk(value),
                     }
                 }

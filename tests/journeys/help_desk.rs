@@ -35,6 +35,10 @@ impl Desk {
         Self { world: world.clone(), role: "helpers", name }
     }
 
+    pub fn in_role(world: &Arc<World>, role: &'static str, name: &'static str) -> Self {
+        Self { role, ..Self::of(world, name) }
+    }
+
     pub async fn try_ask(&self, login: &str, what: What) -> Result<HelpAnswer, StackError> {
         let config = emulated(self.world.emulator.endpoint(), &agent_key(self.role, self.name));
         let act = Act { login: login.to_owned(), what };
@@ -70,7 +74,7 @@ pub fn remark(text: &str) -> Remark {
     Remark::try_from(text.to_owned()).unwrap()
 }
 
-fn pass() -> What {
+pub fn pass() -> What {
     What::Pass { minutes: PassMinutes::try_from(15).unwrap(), reason: remark("lost phone") }
 }
 
@@ -92,7 +96,7 @@ async fn opened(world: &Arc<World>, login: &str) -> Browser {
     browser
 }
 
-fn events(world: &World) -> Vec<(String, Value)> {
+pub fn events(world: &World) -> Vec<(String, Value)> {
     let events = world.emulator.operator_events().into_iter();
     events.map(|event| (event["event"].as_str().unwrap().to_owned(), event)).collect()
 }
@@ -371,20 +375,9 @@ async fn helper_outside_the_group_is_refused_and_audited() {
     other.is_refused("aisyah", show(), HelpRefusal::NotYours).await;
     lim.is_refused("nobody-at-all", show(), HelpRefusal::NotFound).await;
     assert!(matches!(chief.ask("aisyah", show()).await, HelpAnswer::Shown(_)));
-    let group = |group: &str| {
-        let update = world.client.update_item().table_name("AccountsTable");
-        let key = aws_sdk_dynamodb::types::AttributeValue::S("account/aisyah".to_owned());
-        let value = aws_sdk_dynamodb::types::AttributeValue::S(group.to_owned());
-        update
-            .key("account", key)
-            .update_expression("SET #group = :group")
-            .expression_attribute_names("#group", "group")
-            .expression_attribute_values(":group", value)
-            .send()
-    };
-    group("students").await.unwrap();
+    world.set_group("aisyah", "students").await;
     assert!(matches!(lim.ask("aisyah", show()).await, HelpAnswer::Shown(_)));
-    group("staff").await.unwrap();
+    world.set_group("aisyah", "staff").await;
     lim.is_refused("aisyah", pass(), HelpRefusal::NotYours).await;
     let refused: Vec<(Value, Value)> = events(&world)
         .into_iter()

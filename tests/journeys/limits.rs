@@ -41,7 +41,10 @@ fn normalise(value: &mut Value, now: Timestamp) {
         Value::Object(map) => {
             for (key, value) in map {
                 match (key.as_str(), value.as_str()) {
-                    ("masked" | "number" | "challenge" | "token" | "picture" | "sound", Some(text)) => {
+                    (
+                        "masked" | "number" | "challenge" | "token" | "picture" | "sound" | "support_code",
+                        Some(text),
+                    ) => {
                         *value = text.len().into();
                     }
                     // It names the time of day.

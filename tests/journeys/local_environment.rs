@@ -7,6 +7,10 @@ use rekey_local::{Options, print};
 use rekey_tests::{Answer, Browser};
 use rekey_tests::{Folder, LocalEnvironment};
 use serde_json::{Value, json};
+use shared::adapters::aws::{agent_key, emulated};
+use shared::adapters::stack;
+use shared::adapters::system::SystemClock;
+use shared::domain::help_desk_call::{Act, HelpAnswer, What};
 
 use crate::security_info::{entry, kinds, verify};
 
@@ -46,6 +50,21 @@ async fn enrol_mailbox(environment: &LocalEnvironment, browser: &mut Browser<Loc
     let list = browser.confirm("alternate_email", &code).await;
     assert_eq!(list.page(), "security-info");
     list.json()
+}
+
+/// `rekey` needs an answer to Invoke, also where `cargo lambda watch` serves the pages.
+#[tokio::test]
+async fn services_answer_the_help_desk() {
+    let environment =
+        LocalEnvironment::start(&Options { services: true, ..LocalEnvironment::options() }).await;
+    let variables = environment.inbox("/environment").await.json();
+    let variable = |name: &str| variables[name].as_str().unwrap().to_owned();
+    let aws = emulated(&variable("AWS_ENDPOINT_URL"), &agent_key("local", "m.lim"));
+    let act = Act { login: "hafiz".to_owned(), what: What::Show { reveal: None } };
+    let function = variable("REKEY_FUNCTION_HELP_DESK");
+    let answer = stack::ask_help_desk(&aws, Arc::new(SystemClock), &function, &act).await.unwrap();
+    assert!(matches!(answer, HelpAnswer::Shown(_)), "{answer:?}");
+    environment.stop().await;
 }
 
 #[tokio::test]

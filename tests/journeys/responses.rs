@@ -11,7 +11,7 @@ use crate::passkeys::{CREDENTIAL, store_passkey};
 use crate::security_info::{app_code, token, verify, world};
 
 /// Members whose values are random.
-const RANDOM: [&str; 14] = [
+const RANDOM: [&str; 15] = [
     "challenge",
     "codes",
     "device",
@@ -25,6 +25,7 @@ const RANDOM: [&str; 14] = [
     "secret",
     "sound",
     "src",
+    "support_code",
     "token",
 ];
 

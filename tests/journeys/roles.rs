@@ -21,6 +21,7 @@ use shared::domain::time::Timestamp;
 use shared::ports::EnrolmentStore as _;
 
 use crate::help_desk::{Desk, remark, removal};
+use crate::help_desk_page::Page;
 
 /// Actions that only AWS's event source mapping uses with a function's role.
 const EVENT_SOURCE_ACTIONS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
@@ -104,6 +105,11 @@ async fn help_desk(world: &Arc<World>, directory: &Arc<World>) {
     world.register(&NEWCOMER).await;
     lim.ask("mei", What::SendCode { method: Method::Sms }).await;
     lim.ask("priya", What::Show { reveal: None }).await;
+    let mut browser = world.browser();
+    let gone = browser.open("priya", "locked").await;
+    assert_eq!(gone.page(), "method");
+    let code = browser.code("00000000").await.json()["support_code"].as_str().unwrap().to_owned();
+    lim.ask(&code, What::Show { reveal: None }).await;
     lim.ask("aisyah", What::CheckApp { code: SecretText::new(world.app_code(0)) }).await;
     lim.pass("newcomer").await;
     lim.check("aisyah").await;
@@ -218,12 +224,15 @@ async fn role_grants_only_permissions_its_function_uses() {
     let other = World::with(&[("REKEY_DIRECTORY", "ad")]).await;
     help_desk(&world, &other).await;
     let other = directory_world(other).await;
+    let page = Page::new().await;
+    page.agent("m.lim", "/desk").await;
     // Agents have roles of their own, and everybody may ask STS for their own name without a grant.
     let of_functions = |call: &Call| {
         let is_function = call.principal != ADMINISTRATOR && agent(&call.principal).is_none();
         is_function && call.action != "sts:GetCallerIdentity"
     };
-    let calls = world.emulator.calls().into_keys().chain(other.emulator.calls().into_keys());
+    let calls =
+        [&world, &other, &page.world].into_iter().flat_map(|world| world.emulator.calls().into_keys());
     let used: BTreeSet<Use> =
         calls.filter(of_functions).map(|call| (call.principal, call.action, call.resource)).collect();
     let granted = granted();

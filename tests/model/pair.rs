@@ -65,7 +65,7 @@ fn redact(body: &mut Value) {
         Value::Object(fields) => {
             for (name, value) in fields {
                 if let (
-                    "masked" | "token" | "picture" | "sound" | "challenge" | "number",
+                    "masked" | "token" | "picture" | "sound" | "challenge" | "number" | "support_code",
                     Value::String(text),
                 ) = (name.as_str(), &*value)
                 {

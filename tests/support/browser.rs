@@ -30,6 +30,8 @@ pub struct Browser<S = World> {
     pub device: Option<String>,
     /// The cookie of a sign-in at the identity provider, if there is one.
     pub pending: Option<String>,
+    /// The cookie of an agent's visit of `/help-desk`, if there is one.
+    pub desk: Option<String>,
     address: Option<IpAddr>,
     extra_headers: &'static [(&'static str, &'static str)],
 }
@@ -42,6 +44,7 @@ impl<S> Clone for Browser<S> {
             session: self.session.clone(),
             device: self.device.clone(),
             pending: self.pending.clone(),
+            desk: self.desk.clone(),
             address: self.address,
             extra_headers: self.extra_headers,
         }
@@ -79,6 +82,7 @@ impl<S: Site> Browser<S> {
             session: None,
             device: None,
             pending: None,
+            desk: None,
             address: None,
             extra_headers: &[],
         }
@@ -130,7 +134,8 @@ impl<S: Site> Browser<S> {
         let session = self.session.iter().map(|value| format!("__Host-rekey-session={value}"));
         let device = self.device.iter().map(|value| format!("__Host-rekey-device={value}"));
         let pending = self.pending.iter().map(|value| format!("__Host-rekey-oidc={value}"));
-        let cookies: Vec<String> = flow.chain(session).chain(device).chain(pending).collect();
+        let desk = self.desk.iter().map(|value| format!("__Host-rekey-desk={value}"));
+        let cookies: Vec<String> = flow.chain(session).chain(device).chain(pending).chain(desk).collect();
         if cookies.is_empty() { request } else { request.header("cookie", cookies.join("; ")) }
     }
 
@@ -150,6 +155,7 @@ impl<S: Site> Browser<S> {
                 "__Host-rekey-session" => self.session = value,
                 "__Host-rekey-device" => self.device = value,
                 "__Host-rekey-oidc" => self.pending = value,
+                "__Host-rekey-desk" => self.desk = value,
                 _ => {}
             }
         }

@@ -85,6 +85,12 @@ impl LocalEnvironment {
         messages.into_iter().find(is_it).and_then(|message| message.code).unwrap()
     }
 
+    /// Returns what the dev inbox answers.
+    pub async fn inbox(&self, path: &str) -> Answer {
+        let request = Request::get(path).header("accept", "application/json").body(String::new()).unwrap();
+        self.ask(self.local.dev_inbox_address, request).await
+    }
+
     async fn ask(&self, at: std::net::SocketAddr, mut request: Request<String>) -> Answer {
         let path = request.uri().path_and_query().unwrap().clone();
         let uri = Uri::builder().scheme("http").authority(at.to_string()).path_and_query(path);

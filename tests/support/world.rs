@@ -522,6 +522,17 @@ impl World {
         self.directory.sign_in(&name, password, self.clock.now()).await.unwrap().into()
     }
 
+    /// Sets the group of an account, as an import does.
+    pub async fn set_group(&self, login: &str, group: &str) {
+        let update = self.client.update_item().table_name("AccountsTable");
+        let update = update
+            .key("account", AttributeValue::S(format!("account/{login}")))
+            .update_expression("SET #group = :group")
+            .expression_attribute_names("#group", "group")
+            .expression_attribute_values(":group", AttributeValue::S(group.to_owned()));
+        update.send().await.unwrap();
+    }
+
     /// Returns every item of every table as text.
     pub async fn dump(&self) -> String {
         use std::fmt::Write as _;

@@ -6,32 +6,18 @@
 use axum::extract::State;
 use axum::response::Response;
 use shared::domain::account::{Account, AccountId};
-use shared::domain::keys::Tag;
 use shared::domain::name::{CanonicalName, NameRef};
-use shared::domain::oidc::{Expected, IdToken, Identity, PendingSignIn, TokenRefusal};
-use shared::domain::rate_limit::RateLimit;
+use shared::domain::oidc::{Identity, PendingSignIn};
 use shared::domain::time::Timestamp;
 use shared::http::problem::Problem;
+use shared::http::provider::{ProviderCheck, failed_provider, invalid_sign_in};
 use shared::http::security_info::HOME;
 use shared::http::view::View;
-use shared::http::{
-    App, FormFields, HandlerError, HandlerResult, IncomingRequest, forget_pending_sign_in, respond,
-};
-use shared::ports::{EntropyExt as _, IdentityProvider, ProviderError};
+use shared::http::{App, HandlerError, HandlerResult, IncomingRequest, forget_pending_sign_in, respond};
+use shared::ports::{EntropyExt as _, IdentityProvider};
 
 use super::ports::Ports;
 use super::sign_in::{Beginning, begin};
-
-/// Errors of the provider that say nothing about the person (RFC 6749 §4.1.2.1): it does not work, or does not know
-/// Rekey as it is set up. All others mean that the sign-in ended there.
-const PROVIDER_ERRORS: [&str; 6] = [
-    "server_error",
-    "temporarily_unavailable",
-    "invalid_request",
-    "unauthorized_client",
-    "unsupported_response_type",
-    "invalid_scope",
-];
 
 /// `GET /security-info/oidc/start`: sends the browser to the provider. A link or form of another site leads to the
 /// sign-in page instead, so that only the person begins a sign-in.
@@ -45,7 +31,7 @@ pub(crate) async fn start(app: State<App<Ports>>, incoming: IncomingRequest) -> 
         let random = [ports.entropy.bytes(), ports.entropy.bytes(), ports.entropy.bytes()];
         let pending = incoming.begin_sign_in(random, ports.entropy.bytes(), now)?;
         let url = provider.authorization_url(&pending, now).await;
-        let url = url.map_err(|error| on_page(incoming, failed(incoming, &error)))?;
+        let url = url.map_err(|error| on_page(incoming, failed_provider(incoming, &error)))?;
         Ok(incoming.to_provider(&url, &pending.seal(&ports.app.flows, ports.entropy.bytes())?))
     })
     .await
@@ -76,9 +62,10 @@ async fn signed_in(
     pending: Option<PendingSignIn>,
     now: Timestamp,
 ) -> HandlerResult {
-    let query = incoming.take_query().map_err(|_| invalid(incoming, "malformed answer"))?;
-    let pending = pending.ok_or_else(|| invalid(incoming, "no pending sign-in"))?;
-    let (identity, step_up) = identify(ports, provider, incoming, query, &pending, now).await?;
+    let query = incoming.take_query().map_err(|_| invalid_sign_in(incoming, "malformed answer"))?;
+    let pending = pending.ok_or_else(|| invalid_sign_in(incoming, "no pending sign-in"))?;
+    let check = ProviderCheck { provider, limits: &*ports.rate_limits, signatures: &*ports.signatures };
+    let (identity, step_up) = check.identify(incoming, query, &pending, now).await?;
     let (account, name) = find(ports, incoming, &identity).await?;
     let epoch = ports.security_info.registration(&account.id, now).await?.device_epoch;
     let known_device = incoming.is_known_device(&account.id, epoch, now);
@@ -87,49 +74,6 @@ async fn signed_in(
         Beginning { account: &account, name: &name, back, changes_password: false, known_device, step_up };
     let begun = begin(ports, incoming, beginning, now).await?;
     Ok(incoming.back_from_provider(&begun.next_page()))
-}
-
-/// Returns the person that the provider's answer names, and the tag of the answer if it stands for the step-up. An answer
-/// counts once.
-async fn identify(
-    ports: &Ports,
-    provider: &dyn IdentityProvider,
-    incoming: &IncomingRequest,
-    mut query: FormFields,
-    pending: &PendingSignIn,
-    now: Timestamp,
-) -> HandlerResult<(Identity, Option<Tag>)> {
-    if !query.take("state").is_some_and(|state| pending.is_answered_by(&state)) {
-        return Err(invalid(incoming, "state").into());
-    }
-    let once = RateLimit::ProviderSignIn { spend_id: pending.spend_id(), expires_at: pending.expires_at() };
-    if !ports.rate_limits.try_acquire(&once, 1, now).await? {
-        return Err(invalid(incoming, "used").into());
-    }
-    if let Some(error) = query.take("error") {
-        return Err(match PROVIDER_ERRORS.into_iter().find(|known| **known == **error) {
-            Some(code) => failed(incoming, &ProviderError::Unavailable(code.into())),
-            None => Problem::SignInCancelled,
-        }
-        .into());
-    }
-    let (code, iss) = (query.take("code"), query.take("iss"));
-    let code = code.ok_or_else(|| invalid(incoming, "no code"))?;
-    let refused = |error| failed(incoming, &error);
-    let iss = iss.as_ref().map(|iss| iss.as_str());
-    let text = provider.redeem(&code, iss, pending, now).await.map_err(refused)?;
-    let rejected = |refusal: TokenRefusal| invalid(incoming, &refusal.to_string());
-    let token = IdToken::parse(&text).map_err(rejected)?;
-    let key = provider.key(token.key(), now).await.map_err(refused)?;
-    let client = &ports.app.settings.oidc;
-    let expected = Expected { client, nonce: pending.nonce(), started_at: pending.started_at() };
-    let verifies =
-        |key: &_, message: &[u8], signature: &[u8]| ports.signatures.verifies_jws(key, message, signature);
-    let identity = token.verify(key.as_ref(), verifies, &expected, now).map_err(rejected)?;
-    let flows = &ports.app.flows;
-    let answer = || flows.tag(flows.current(), "rekey/oidc-answer", &[code.as_bytes()]);
-    let step_up = client.is_step_up(&identity).then(answer).flatten();
-    Ok((identity, step_up))
 }
 
 /// Returns the account that a person is known by, if it may use self-service.
@@ -157,29 +101,6 @@ async fn find(
         (_, name) => {
             tracing::info!(event = "sign_in.rejected", ?name, address = incoming.address_block().to_string());
             Err(Problem::SignInNoAccount.into())
-        }
-    }
-}
-
-/// Returns the problem of an answer that is not the one of this browser's sign-in, or not valid, and logs why.
-fn invalid(incoming: &IncomingRequest, reason: &str) -> Problem {
-    tracing::warn!(event = "sign_in.failed", reason, address = incoming.address_block().to_string());
-    Problem::SignInInvalid
-}
-
-/// Returns the problem of a failed provider, and logs why.
-fn failed(incoming: &IncomingRequest, error: &ProviderError) -> Problem {
-    match error {
-        ProviderError::Refused(reason) => invalid(incoming, reason),
-        ProviderError::Unavailable(cause) => {
-            let causes = cause.to_string();
-            tracing::error!(
-                event = "request.failed",
-                what = "identity provider",
-                causes,
-                path = incoming.path
-            );
-            Problem::ProviderUnavailable
         }
     }
 }

@@ -6,9 +6,25 @@ use shared::domain::help_desk_call::HelpRefusal;
 use shared::domain::method::Method;
 use shared::domain::security_info::EntryId;
 use shared::domain::time::Timestamp;
+use shared::http::{HandlerError, HandlerResult};
 
 use crate::Ports;
 use crate::case::{Case, Stop};
+
+/// Writes that somebody came to the page, left it, or is no agent.
+pub(crate) async fn visit(
+    ports: &Ports,
+    agent: Option<&Agent>,
+    event: &str,
+    now: Timestamp,
+) -> HandlerResult<()> {
+    let mut event = json!({ "event": event, "timestamp": now.to_string(), "level": "INFO" });
+    if let (Some(event), Some(agent)) = (event.as_object_mut(), agent) {
+        event.insert("actor".to_owned(), agent.as_str().into());
+    }
+    let written = ports.log.write(&event).await;
+    written.map_err(|error| HandlerError::PortFailed("operator log", Box::new(error)))
+}
 
 /// Writes that an act for nobody was refused, and returns the refusal.
 pub(crate) async fn stranger(

@@ -3,6 +3,7 @@
 use std::error::Error;
 
 use shared::domain::account::{Account, AccountId, Registration};
+use shared::domain::flow::Flow;
 use shared::domain::help_desk::{Agent, DeskRecord, RECORD_KEPT};
 use shared::domain::help_desk_call::HelpRefusal;
 use shared::domain::holder::HolderId;
@@ -34,6 +35,8 @@ pub(crate) struct Case<'a> {
     pub(crate) agent: Agent,
     pub(crate) account: Account,
     pub(crate) group: Option<String>,
+    /// The flow whose support code the agent gave.
+    pub(crate) attempt: Option<Flow>,
     /// The name of the act, for the log.
     pub(crate) act: &'static str,
     pub(crate) now: Timestamp,

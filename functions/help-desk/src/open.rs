@@ -6,22 +6,36 @@ use shared::domain::help_desk_call::{HelpRefusal, What};
 use shared::domain::name::CanonicalName;
 
 use crate::case::{Case, Stop};
-use crate::{Ports, audit};
+use crate::{Door, Ports, attempt, audit};
 
 /// Returns the case of an act, if the agent may help the person.
 pub(crate) async fn open<'a>(
     ports: &'a Ports,
     agent: Agent,
+    door: Door<'_>,
     login: &str,
     what: &What,
 ) -> Result<Case<'a>, Stop> {
     let (act, now) = (name_of(what), ports.clock.now());
-    let Some(found) = find(ports, login).await? else {
+    let is_shown = matches!(what, What::Show { .. });
+    let (mut found, mut attempt) = (find(ports, login).await?, None);
+    if found.is_none() && is_shown {
+        // Only what changes nothing takes a support code: the agent then sees the login, and names it from then on.
+        if let Some((account, flow)) = attempt::find(ports, login, now).await? {
+            found = ports.accounts.accounts(&[account]).await?.into_iter().next();
+            attempt = flow;
+        }
+    }
+    let Some(found) = found else {
         return Err(audit::stranger(ports, &agent, act, HelpRefusal::NotFound, now).await?);
     };
-    let case = Case { ports, agent, account: found.account, group: found.group, act, now };
-    let is_shown = matches!(what, What::Show { .. });
-    let refusal = if !ports.settings.helpers.may_help(&case.agent, case.group.as_deref()) {
+    let case = Case { ports, agent, account: found.account, group: found.group, attempt, act, now };
+    let (settings, group) = (&ports.settings, case.group.as_deref());
+    let may_help = match door {
+        Door::Command => settings.helpers.may_help(&case.agent, group),
+        Door::Page(own) => settings.desk_agents.may_help_by(own, group),
+    };
+    let refusal = if !may_help {
         HelpRefusal::NotYours
     } else if !is_shown && !may_be_helped(case.account.state) {
         HelpRefusal::NotEligible

@@ -6,8 +6,8 @@ use shared::domain::help_desk::{Remark, masked_name};
 use shared::domain::help_desk_call::{HelpAnswer, ShownCheck, ShownMethod, ShownPerson};
 use shared::domain::security_info::Entry;
 
-use crate::audit;
 use crate::case::{Case, Stop};
+use crate::{attempt, audit};
 
 pub(crate) async fn show(case: &Case<'_>, reveal: Option<Remark>) -> Result<HelpAnswer, Stop> {
     audit::shown(case, reveal.as_ref()).await?;
@@ -31,6 +31,9 @@ pub(crate) async fn show(case: &Case<'_>, reveal: Option<Remark>) -> Result<Help
             replaces: entry.predecessor.filter(|_| entry.active_from > case.now),
         }
     });
+    let attempt = case.attempt.as_ref();
+    let attempt =
+        attempt.map(|flow| attempt::shown(flow, registration.generation, &ports.settings.flow, case.now));
     Ok(HelpAnswer::Shown(Box::new(ShownPerson {
         login: account.shown_login(),
         name: if is_whole { account.name.clone() } else { masked_name(&account.name) },
@@ -45,6 +48,7 @@ pub(crate) async fn show(case: &Case<'_>, reveal: Option<Remark>) -> Result<Help
             agent: check.agent.as_str().to_owned(),
             at: check.at,
         }),
+        attempt,
     })))
 }
 

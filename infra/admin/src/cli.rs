@@ -76,7 +76,7 @@ pub enum Command {
     Import(Import),
     /// Shows a person's state and methods, as masks
     Show {
-        /// A login of the person
+        /// A login of the person, or the support code of their page
         login: String,
         /// Shows the whole name and contacts; the reason is recorded
         #[arg(long, requires = "reason")]

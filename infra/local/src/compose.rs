@@ -98,6 +98,7 @@ impl Parts<'_> {
             self.router("password-set", password_set::Ports::from_process, password_set::router).await?,
             self.router("enrolment", enrolment::Ports::from_process, enrolment::router).await?,
             self.router("approval", approval::Ports::from_process, approval::router).await?,
+            self.router("help-desk", help_desk::Ports::from_process, help_desk::router).await?,
         ];
         let ports = self.ports("delivery", delivery::Ports::from_process).await?;
         let ports = Arc::new(ports);
@@ -117,12 +118,21 @@ impl Parts<'_> {
                 housekeeping::audit::handle(&ports).await.map_err(|error| with_causes(&*error))
             })
         });
+        self.answer_invocations().await?;
+        Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping, audit })
+    }
+
+    /// Builds the functions that agents and functions invoke, and makes the emulator answer for them.
+    ///
+    /// # Errors
+    /// [`Failure`] as for [`Parts::functions`].
+    pub async fn answer_invocations(&self) -> Result<(), Failure> {
         let mut invokables = vec![("help-desk", self.help_desk().await?)];
         if matches!(self.settings.directory, DirectoryKind::Remote(_)) {
             invokables.extend(self.directory_functions().await?);
         }
         self.emulator.set_invokables(invokables);
-        Ok(Functions { routers: HashMap::from(routers), delivery, housekeeping, audit })
+        Ok(())
     }
 
     /// Builds `directory-sync`, which a schedule and operators invoke.

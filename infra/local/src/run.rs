@@ -142,7 +142,11 @@ impl Local {
             vec![tokio::spawn(serve(dev_inbox_listener, dev_inbox::router(site), stopped.clone()))];
         let consumer = consumer(&template)?;
         let consume = match product_listener {
-            None => worker::through_watch(&watch_url, &consumer.function),
+            None => {
+                // Watch serves pages and the queue. `rekey` needs an answer to Invoke.
+                parts.answer_invocations().await?;
+                worker::through_watch(&watch_url, &consumer.function)
+            }
             Some((listener, _)) => {
                 let functions = parts.functions().await?;
                 let name = host_of(&parameters.settings.public_url);

@@ -26,8 +26,10 @@ pub const RECORD_KEPT: Seconds = Seconds(8 * Seconds::DAY.0);
 pub const PASS_MINUTES: (u32, u32) = (10, 1_440);
 /// The fewest and the most characters of a reason, and of a document's name.
 const TEXT: (usize, usize) = (3, 200);
+/// What the name of an agent begins with whom the identity provider named.
+const OF_PROVIDER: &str = "oidc:";
 
-/// An agent, as AWS names the caller of a function: an ARN.
+/// An agent: as AWS names the caller of a function, or as the identity provider names a person.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(transparent)]
 pub struct Agent(String);
@@ -43,9 +45,32 @@ impl Agent {
         (owner == account && is_person && is_plain).then(|| Self(arn.to_owned()))
     }
 
-    /// Returns the ARN.
+    /// Returns a person whom the identity provider named, by their unchanging id (`sub`) and their name; `None` for an id
+    /// that is empty or too long.
+    pub fn of_provider(subject: &str, name: &str) -> Option<Self> {
+        let is_plain = (1..=255).contains(&subject.len()) && subject.chars().all(|c| c.is_ascii_graphic());
+        let name: String = name.chars().filter(|c| !c.is_control()).collect();
+        let subject = subject.replace('%', "%25").replace('/', "%2F");
+        is_plain.then(|| Self(format!("{OF_PROVIDER}{subject}/{name}")))
+    }
+
+    /// Returns the ARN, or `oidc:ID/NAME`.
     pub fn as_str(&self) -> &str {
         &self.0
+    }
+
+    /// Returns whether this is another person than `first` for certain. One person may have a role of AWS and an account at
+    /// the identity provider, so only two who came by the same door are told apart. There, an id counts and no name.
+    pub fn is_other_than(&self, first: &Self) -> bool {
+        let parts = |agent: &Self| {
+            let of_provider = agent.0.strip_prefix(OF_PROVIDER).and_then(|rest| rest.split_once('/'));
+            of_provider.map(|(id, _)| id.to_owned())
+        };
+        match (parts(self), parts(first)) {
+            (None, None) => self != first,
+            (Some(own), Some(other)) => own != other,
+            _ => false,
+        }
     }
 
     /// Returns the name that the setting `REKEY_HELPERS` lists: of a role's session the role, of a user the user's own.
@@ -80,12 +105,31 @@ impl Helpers {
     /// Returns whether the agent may help people of `group`. Without any pair, every agent whom IAM lets invoke the
     /// function may help everybody. People without a group are helped by those who may help everybody.
     pub fn may_help(&self, agent: &Agent, group: Option<&str>) -> bool {
-        let groups = self.0.iter().filter(|(role, _)| role == agent.role()).map(|(_, group)| group);
+        self.0.is_empty() || self.help(agent.role(), group)
+    }
+
+    /// Returns whether somebody of the groups `own` may help people of `group`. Without any pair, nobody may.
+    pub fn may_help_by(&self, own: &[String], group: Option<&str>) -> bool {
+        own.iter().any(|own| self.help(own, group))
+    }
+
+    /// Returns those groups of a person that the setting lists.
+    pub fn known(&self, groups: &[String]) -> Vec<String> {
+        let is_listed = |group: &&String| self.0.iter().any(|(role, _)| role == *group);
+        groups.iter().filter(is_listed).cloned().collect()
+    }
+
+    /// Returns whether there is any pair.
+    pub const fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    fn help(&self, role: &str, group: Option<&str>) -> bool {
         let has = |own: &Group| match own {
             Group::Everybody => true,
             Group::Named(own) => group == Some(own.as_str()),
         };
-        self.0.is_empty() || groups.into_iter().any(has)
+        self.0.iter().any(|(listed, own)| listed == role && has(own))
     }
 }
 
@@ -96,10 +140,18 @@ pub struct HelperPair(String, Group);
 impl HelperPair {
     /// Reads `ROLE=GROUP`, or `ROLE=*` for everybody.
     pub fn parse(text: &str) -> Option<Self> {
+        Self::read(text, |c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c))
+    }
+
+    /// Reads the same with a group of the identity provider in the role's place. It may have a path, or blanks.
+    pub fn parse_claim(text: &str) -> Option<Self> {
+        Self::read(text, |c| !c.is_control())
+    }
+
+    fn read(text: &str, fits: impl Fn(char) -> bool) -> Option<Self> {
         let (role, group) = text.split_once('=')?;
         let (role, group) = (role.trim(), group.trim());
-        let is_role =
-            !role.is_empty() && role.chars().all(|c| c.is_ascii_alphanumeric() || "+=,.@_-".contains(c));
+        let is_role = !role.is_empty() && role.chars().all(fits);
         let group = match group {
             "" => return None,
             "*" => Group::Everybody,
@@ -268,7 +320,7 @@ impl DeskRecord {
         }
         let first = self.awaiting.take().filter(|first| first.at.is_within(SECOND_AGENT_WITHIN, now));
         match first.filter(|first| first.act == act) {
-            Some(first) if first.agent != *agent => Ok(()),
+            Some(first) if agent.is_other_than(&first.agent) => Ok(()),
             // A repetition by the same agent does not prolong the wait.
             first => {
                 let first = first.unwrap_or_else(|| Awaiting { act, agent: agent.clone(), at: now });
@@ -501,6 +553,44 @@ mod tests {
             !is_last_old_factor(&EntryId::parse("totp").unwrap(), &replaced, NOW),
             "the earlier one serves"
         );
+    }
+
+    /// Controls: C-245.
+    #[test]
+    fn only_agents_of_one_door_are_told_apart() {
+        let of = |id: &str, name: &str| Agent::of_provider(id, name).unwrap();
+        let arn = |name: &str| Agent(format!("arn:aws:sts::{ACCOUNT}:assumed-role/helpers/{name}"));
+        assert!(arn("m.lim").is_other_than(&arn("s.tan")) && !arn("m.lim").is_other_than(&arn("m.lim")));
+        assert!(of("1", "m.lim").is_other_than(&of("2", "m.lim")));
+        assert!(!of("1", "m.lim").is_other_than(&of("1", "s.tan")), "the same id by another name");
+        assert!(of("1/2", "x").is_other_than(&of("1", "2/x")), "a slash in the id");
+        assert!(
+            !arn("m.lim").is_other_than(&of("1", "s.tan")) && !of("1", "s.tan").is_other_than(&arn("m.lim"))
+        );
+        assert_eq!(of("a/b%", "m.lim\n").as_str(), "oidc:a%2Fb%25/m.lim");
+        for subject in ["", "a b", "\u{e9}", &"a".repeat(256)] {
+            assert_eq!(Agent::of_provider(subject, "m.lim"), None);
+        }
+        assert_eq!(Agent::parse("oidc:1/m.lim", ACCOUNT), None, "no caller of AWS is named so");
+    }
+
+    /// Nobody is an agent of the page by default, and IAM's roles are no groups.
+    /// Controls: C-243.
+    #[test]
+    fn groups_of_the_provider_help_their_people_only() {
+        let agents = Helpers::new(
+            ["/desk=students", "it chiefs=*"].map(|pair| HelperPair::parse_claim(pair).unwrap()).to_vec(),
+        );
+        let may = |own: &[&str], group| {
+            agents.may_help_by(&own.iter().map(ToString::to_string).collect::<Vec<_>>(), group)
+        };
+        assert!(may(&["/desk"], Some("students")) && may(&["staff", "it chiefs"], None));
+        assert!(!may(&["/desk"], Some("staff")) && !may(&["/desk"], None) && !may(&[], Some("students")));
+        assert!(!may(&["students", "*", "/desk2"], Some("students")));
+        assert!(!Helpers::default().may_help_by(&["/desk".to_owned()], Some("students")));
+        for wrong in ["/desk", "=students", "/desk=", "a\nb=x"] {
+            assert_eq!(HelperPair::parse_claim(wrong), None, "{wrong}");
+        }
     }
 
     #[test]

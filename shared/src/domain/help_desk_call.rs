@@ -14,6 +14,7 @@ use sha2::{Digest as _, Sha256};
 use zeroize::Zeroizing;
 
 use super::account::AccountState;
+use super::flow::Reason;
 use super::help_desk::{CheckedBy, PassMinutes, Remark};
 use super::method::Method;
 use super::policy::Readiness;
@@ -78,7 +79,7 @@ impl<'de> Deserialize<'de> for SecretText {
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Act {
-    /// A login of the person.
+    /// A login of the person, or for [`What::Show`] a support code.
     pub login: String,
     /// What to do.
     pub what: What,
@@ -202,7 +203,8 @@ pub enum HelpRefusal {
     UnknownCaller,
     /// The request can't be read.
     Malformed,
-    /// Nobody has the login, or several people have it.
+    /// Nobody has the login, or several people have it. The support code of an attempt with a name that nobody can reset
+    /// with finds nobody, too.
     NotFound,
     /// The agent may not help people of this group.
     NotYours,
@@ -220,6 +222,25 @@ pub enum HelpRefusal {
     Overtaken,
     /// A store, the queue, the directory or the log is unavailable.
     Unavailable,
+}
+
+impl HelpRefusal {
+    /// Returns the name in answers, which is also the key of its text in the locales.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::UnknownCaller => "unknown-caller",
+            Self::Malformed => "malformed",
+            Self::NotFound => "not-found",
+            Self::NotYours => "not-yours",
+            Self::NotEligible => "not-eligible",
+            Self::NotChecked => "not-checked",
+            Self::NoSuchMethod => "no-such-method",
+            Self::NothingAsked => "nothing-asked",
+            Self::LimitReached => "limit-reached",
+            Self::Overtaken => "overtaken",
+            Self::Unavailable => "unavailable",
+        }
+    }
 }
 
 /// A person as an agent sees them.
@@ -243,6 +264,50 @@ pub struct ShownPerson {
     pub confirmed_at: Option<Timestamp>,
     /// The check of the caller that counts.
     pub checked: Option<ShownCheck>,
+    /// The attempt that the support code belongs to, if the agent gave one.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub attempt: Option<ShownAttempt>,
+}
+
+/// A flow, as an agent sees it: how far the person came, and why not further.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct ShownAttempt {
+    /// When it began.
+    pub opened_at: Timestamp,
+    /// What the person wanted; `None` before they said.
+    pub reason: Option<Reason>,
+    /// The step that it reached, from 1, and the number of steps.
+    pub step: u8,
+    /// See `step`.
+    pub steps: u8,
+    /// The methods of the verified steps.
+    pub verified: Vec<Method>,
+    /// The method whose code or answer was awaited last.
+    pub awaited: Option<Method>,
+    /// Wrong answers.
+    pub wrong_answers: u8,
+    /// How it ended, or that it runs.
+    pub end: AttemptEnd,
+}
+
+/// How a flow ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum AttemptEnd {
+    /// It has not ended.
+    Runs,
+    /// The password was set, or the account unlocked.
+    Succeeded,
+    /// The person cancelled it.
+    Cancelled,
+    /// Too many answers were wrong.
+    AttemptsUsed,
+    /// Another reset, unlock or removal of the account ended it.
+    Overtaken,
+    /// Nothing came for too long.
+    Expired,
+    /// The person has too few methods, so that the pages sent nothing. Only a pass opens it.
+    TooFewMethods,
 }
 
 /// A check of the caller, as an agent sees it.

@@ -25,7 +25,7 @@ const PURPOSE: &str = "rekey/recovery-code";
 const ENTROPY: usize = 10;
 /// Five bits per symbol: Crockford's alphabet, <https://www.crockford.com/base32.html>, without I, L, O and
 /// U.
-const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
+pub(super) const ALPHABET: &[u8; 32] = b"0123456789ABCDEFGHJKMNPQRSTVWXYZ";
 /// Symbols of a code: 16.
 const SYMBOLS: usize = ENTROPY * 8 / 5;
 /// Symbols per group, for reading and typing.
@@ -61,20 +61,7 @@ impl RecoveryCode {
         }
         let mut code = Self(String::with_capacity(SYMBOLS));
         for c in typed.trim_end().trim_end_matches('.').chars() {
-            // Full-width letters and digits have a fixed distance from ASCII.
-            let c = match c {
-                '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
-                c => c,
-            };
-            match c.to_ascii_uppercase() {
-                c if c.is_whitespace() => {}
-                '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' => {}
-                c if is_invisible(c) => {}
-                'O' => code.0.push('0'),
-                'I' | 'L' => code.0.push('1'),
-                c if c.is_ascii() && ALPHABET.contains(&(c as u8)) => code.0.push(c),
-                _ => return Err(RecoveryCodeError),
-            }
+            code.0.extend(symbol(c)?.map(char::from));
         }
         if code.0.len() == SYMBOLS { Ok(code) } else { Err(RecoveryCodeError) }
     }
@@ -89,6 +76,23 @@ impl RecoveryCode {
             shown.push(symbol);
         }
         shown
+    }
+}
+
+/// Returns the symbol that a typed character means; `None` for a hyphen, a space or an invisible character.
+pub(super) fn symbol(c: char) -> Result<Option<u8>, RecoveryCodeError> {
+    // Full-width letters and digits have a fixed distance from ASCII.
+    let c = match c {
+        '\u{ff01}'..='\u{ff5e}' => char::from_u32(u32::from(c) - 0xfee0).unwrap_or(c),
+        c => c,
+    };
+    match c.to_ascii_uppercase() {
+        c if c.is_whitespace() || is_invisible(c) => Ok(None),
+        '-' | '\u{2010}'..='\u{2015}' | '\u{2212}' => Ok(None),
+        'O' => Ok(Some(b'0')),
+        'I' | 'L' => Ok(Some(b'1')),
+        c if c.is_ascii() && ALPHABET.contains(&(c as u8)) => Ok(Some(c as u8)),
+        _ => Err(RecoveryCodeError),
     }
 }
 

@@ -8,17 +8,18 @@ use serde::Serialize;
 
 use super::handler_error::{HandlerError, causes};
 use super::incoming_request::{
-    DEVICE_COOKIE, FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, OIDC_COOKIE, RejectedRequest,
-    SESSION_COOKIE,
+    DESK_COOKIE, DEVICE_COOKIE, FLOW_COOKIE, Format, IncomingRequest, LANGUAGE_COOKIE, OIDC_COOKIE,
+    RejectedRequest, SESSION_COOKIE,
 };
 use super::page::{self, PageContext};
-use super::paths::{CALLBACK, HOME, START, VERIFY, location, page_of};
+use super::paths::{CALLBACK, HELP_DESK_CALLBACK, HELP_DESK_START, HOME, START, VERIFY, location, page_of};
 use super::problem::{Place, Problem};
 use super::said::{SAID_COOKIE, Said};
 use super::view::View;
 use super::view::security_info::SignedIn;
 use super::{encoding, paths, views};
 use crate::domain::flow::{Flow, Stage};
+use crate::domain::support_code::SupportCode;
 use crate::domain::{known_device, oidc};
 
 /// The next page after a successful POST.
@@ -42,13 +43,21 @@ pub enum NewCookie<'a> {
     NoSession,
     /// Sets the cookie of a known device to this sealed value.
     Device(&'a str),
+    /// Sets the cookie of an agent's visit to this sealed value.
+    Desk(&'a str),
+    /// Removes it.
+    NoDesk,
 }
 
 impl IncomingRequest {
     /// Returns the response to a GET of a page.
     pub fn page(&self, view: &View) -> Response {
         let body = match self.format {
-            Format::Html => page::render(view, &self.context(views::at(self).as_deref()), None),
+            Format::Html => page::render(
+                view,
+                &self.context(views::at(self).as_deref(), self.support_code(false).as_deref()),
+                None,
+            ),
             Format::Json => json(view),
         };
         let mut response = self.finish(StatusCode::OK, body, false, None);
@@ -80,7 +89,7 @@ impl IncomingRequest {
 
     /// Returns the page of the authenticator app, with the public key that push services know Rekey by.
     pub fn authenticator(&self, push_key: &str) -> Response {
-        let body = page::authenticator(&self.context(None), push_key);
+        let body = page::authenticator(&self.context(None, None), push_key);
         let mut response = self.finish(StatusCode::OK, body, false, None);
         let html = HeaderValue::from_static("text/html; charset=utf-8");
         response.headers_mut().insert(header::CONTENT_TYPE, html);
@@ -123,7 +132,7 @@ impl IncomingRequest {
             return self.next_page(next);
         }
         let view = View::SignedIn(SignedIn { next: next.location });
-        let body = page::render(&view, &self.context(None), None);
+        let body = page::render(&view, &self.context(None, None), None);
         let mut response = self.finish(StatusCode::OK, body, false, next.cookie);
         if let Ok(refresh) = HeaderValue::try_from(format!("0; url={}", next.location)) {
             response.headers_mut().insert(header::REFRESH, refresh);
@@ -173,7 +182,8 @@ impl IncomingRequest {
             HandlerError::OlderCookie(flow) => self.older_cookie(&flow),
             HandlerError::PortFailed(what, cause) => {
                 let causes = causes(cause.as_ref());
-                tracing::error!(event = "request.failed", what, causes, path = self.path);
+                let support = self.support_code(true);
+                tracing::error!(event = "request.failed", what, causes, path = self.path, support);
                 self.problem(&Problem::Unavailable, None)
             }
         }
@@ -203,12 +213,12 @@ impl IncomingRequest {
         view: Option<&View>,
         cookie: Option<NewCookie<'_>>,
     ) -> Response {
-        let at = views::at(self);
-        let context = self.context(at.as_deref());
+        let (at, support) = (views::at(self), self.support_code(true));
+        let context = self.context(at.as_deref(), support.as_deref());
         let body = match (self.format, view) {
             (Format::Html, Some(view)) => page::render(view, &context, Some(problem)),
             (Format::Html, None) => page::render_problem(problem, &context),
-            (Format::Json, _) => json(&page::document(problem, self.language)),
+            (Format::Json, _) => json(&page::document(problem, self.language, support.as_deref())),
         };
         let mut response = self.finish(problem.code().status(), body, true, cookie);
         match problem {
@@ -227,6 +237,10 @@ impl IncomingRequest {
     /// Removes the cookie of the ended holder, if the request had it. The other kind of cookie stays: a reset
     /// may continue in another tab after a session ended, and vice versa.
     fn remove_ended(&self, response: &mut Response) {
+        if paths::is_of_the_help_desk(&self.path) {
+            append_cookie(response, &removed(DESK_COOKIE));
+            return;
+        }
         let (name, came) = if self.is_of_a_session() {
             (SESSION_COOKIE, self.session.is_some())
         } else {
@@ -244,7 +258,26 @@ impl IncomingRequest {
         response
     }
 
-    fn context<'a>(&'a self, at: Option<&'a str>) -> PageContext<'a> {
+    /// Returns the support code of the flow or session that the request belongs to. A problem without one has the code
+    /// of its request.
+    pub(super) fn support_code(&self, is_problem: bool) -> Option<String> {
+        let flows = &self.app.flows;
+        let holder = match &*self.path {
+            path if paths::is_of_the_help_desk(path) => None,
+            path if paths::is_of_a_session(path) => self.session.as_ref(),
+            _ => self.cookie.as_ref(),
+        };
+        let code = match holder {
+            Some(holder) => SupportCode::of_holder(holder.id(), flows),
+            None => {
+                let request = self.request_id.as_ref().filter(|_| is_problem)?;
+                SupportCode::of_request(request, flows)
+            }
+        };
+        code.map(|code| code.to_string())
+    }
+
+    fn context<'a>(&'a self, at: Option<&'a str>, support_code: Option<&'a str>) -> PageContext<'a> {
         let settings = &self.app.settings;
         PageContext {
             language: self.language,
@@ -259,9 +292,12 @@ impl IncomingRequest {
             time_zone: &settings.time_zone,
             colour: settings.colour.as_deref(),
             at,
+            support_code,
             said: self.said,
             ends_in: self.ends_in,
-            path: if self.is_post || [CALLBACK, START].contains(&&*self.path) {
+            path: if self.is_post
+                || [CALLBACK, START, HELP_DESK_CALLBACK, HELP_DESK_START].contains(&&*self.path)
+            {
                 page_of(&self.path)
             } else {
                 &self.path
@@ -308,6 +344,8 @@ impl IncomingRequest {
                 cookie.value(&self.app.flows).map(|value| set(SESSION_COOKIE, value))
             }
             Some(NewCookie::NoSession) => Some(removed(SESSION_COOKIE)),
+            Some(NewCookie::Desk(value)) => Some(set(DESK_COOKIE, value.to_owned())),
+            Some(NewCookie::NoDesk) => Some(removed(DESK_COOKIE)),
             Some(NewCookie::Device(value)) => Some(format!(
                 "{}; Max-Age={}",
                 set(DEVICE_COOKIE, value.to_owned()),

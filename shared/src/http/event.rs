@@ -13,8 +13,10 @@ use http_body_util::BodyExt as _;
 use lambda_http::lambda_runtime::{self, LambdaEvent};
 use lambda_http::request::LambdaRequest;
 use lambda_http::{Adapter, Body, Error, IntoResponse, Request};
-use tower::ServiceExt;
+use serde_json::Value;
+use tokio::sync::Mutex;
 use tower::util::{MapRequest, MapResponse};
+use tower::{Service as _, ServiceExt};
 
 /// A router for events.
 pub type Function =
@@ -47,6 +49,26 @@ const OF_THE_URL: [HeaderName; 2] = [header::HOST, HeaderName::from_static("x-fo
 pub fn function(router: Router) -> Function {
     let answered = ServiceExt::<Request>::map_response(router, Answer as fn(Response) -> Answer);
     Adapter::from(answered).map_request(sanitize_event)
+}
+
+/// A router for a function that gets other events, too.
+pub struct Pages(Mutex<Function>);
+
+impl Pages {
+    /// Wraps the router.
+    pub fn new(router: Router) -> Self {
+        Self(Mutex::new(function(router)))
+    }
+
+    /// Answers an event of API Gateway.
+    ///
+    /// # Errors
+    /// When it is no such event.
+    pub async fn answer(&self, event: LambdaEvent<Value>) -> Result<Value, Error> {
+        let request: LambdaRequest = serde_json::from_value(event.payload)?;
+        let answer = self.0.lock().await.call(LambdaEvent::new(request, event.context));
+        Ok(serde_json::to_value(answer.await?)?)
+    }
 }
 
 /// Answers events in Lambda until the environment ends.
@@ -83,8 +105,7 @@ mod tests {
     use axum::routing::any;
     use lambda_http::RequestExt as _;
     use lambda_http::lambda_runtime::Context;
-    use serde_json::{Value, json};
-    use tower::Service as _;
+    use serde_json::json;
 
     use super::*;
 

@@ -13,13 +13,14 @@ use zeroize::Zeroizing;
 
 use super::form_fields::{BODY_MAX, FormFields};
 use super::paths::START;
-use super::problem::Problem;
+use super::problem::{Place, Problem};
 use super::said::{SAID_COOKIE, Said};
 use super::trusted_proxy;
 use super::view::security_info::SignIn;
 use crate::domain::account::AccountId;
 use crate::domain::approval::Requester;
 use crate::domain::client::{self, AddressBlock, NetworkTag};
+use crate::domain::desk_session::DeskSession;
 use crate::domain::keys::{Keyring, SealError};
 use crate::domain::known_device::KnownDevice;
 use crate::domain::language::Language;
@@ -39,6 +40,8 @@ pub const DEVICE_COOKIE: &str = "__Host-rekey-device";
 /// The cookie of a sign-in that the identity provider has not answered yet, with the same protection. It alone comes
 /// with a redirect of another site.
 pub const OIDC_COOKIE: &str = "__Host-rekey-oidc";
+/// The cookie of an agent's visit of the help desk's page, with the same protection.
+pub const DESK_COOKIE: &str = "__Host-rekey-desk";
 /// The cookie with the chosen language, and nothing else.
 pub const LANGUAGE_COOKIE: &str = "__Host-language";
 
@@ -78,6 +81,8 @@ pub struct IncomingRequest {
     pub(super) accept_encoding: String,
     /// The path as API Gateway matched it.
     pub path: String,
+    /// The id that API Gateway gave the request.
+    pub(super) request_id: Option<String>,
     /// Whether the method is POST; only a POST changes anything.
     pub is_post: bool,
     /// The client's address, as API Gateway saw it or as the trusted proxy names it. Other forwarded headers
@@ -99,6 +104,10 @@ pub struct IncomingRequest {
     pub back: Option<String>,
     /// Whether another site, or an own subdomain, caused the request.
     pub is_cross_site: bool,
+    /// The values of the cookies of an agent's visit; each is sealed.
+    desk: Vec<String>,
+    /// The reference to the agent's visit in forms, once it was opened.
+    pub(super) desk_at: Option<String>,
     /// The values of the cookies of a pending sign-in; each is sealed.
     pending: Vec<Zeroizing<String>>,
     /// The query as it was sent. It may have a code of the identity provider.
@@ -242,6 +251,23 @@ impl IncomingRequest {
         Some(pending)
     }
 
+    /// Returns the visit of the agent who sends the request, if there is one.
+    ///
+    /// # Errors
+    /// `out-of-step` for a form of another visit.
+    pub fn desk_session(&mut self, now: Timestamp) -> Result<Option<DeskSession>, Problem> {
+        let flows = &self.app.flows;
+        let found = self.desk.iter().find_map(|value| DeskSession::open(value, flows, now));
+        let Some(session) = found else { return Ok(None) };
+        self.desk_at = session.at(flows);
+        self.ends_in = Some(session.expires_at.seconds_after(now));
+        let at = self.fields.take("at");
+        if at.is_some_and(|at| self.desk_at.as_deref() != Some(at.as_str())) {
+            return Err(Problem::OutOfStep(Place::HelpDesk));
+        }
+        Ok(Some(session))
+    }
+
     /// Takes `at`, the reference to flow and step in forms, and compares it. Another flow or step means a
     /// form in another tab; a missing `at` is not compared.
     pub fn take_at(&mut self, cookie: &HolderCookie) -> bool {
@@ -312,6 +338,7 @@ impl IncomingRequest {
             language_chosen: asked.is_some(),
             accept_encoding: text(headers, header::ACCEPT_ENCODING).unwrap_or_default().to_owned(),
             path: uri.path().to_owned(),
+            request_id: context.and_then(request_id),
             is_post: method == Method::POST,
             address,
             browser: client::browser(text(headers, header::USER_AGENT).unwrap_or_default()),
@@ -323,6 +350,8 @@ impl IncomingRequest {
             is_cross_site: headers
                 .get("sec-fetch-site")
                 .is_some_and(|site| site != "same-origin" && site != "none"),
+            desk: cookies(headers, DESK_COOKIE).map(str::to_owned).collect(),
+            desk_at: None,
             pending: cookies(headers, OIDC_COOKIE).map(|value| Zeroizing::new(value.to_owned())).collect(),
             query: Zeroizing::new(uri.query().unwrap_or_default().to_owned()),
             back: query("return").and_then(|asked| app.settings.return_to(&asked).map(str::to_owned)),
@@ -472,6 +501,13 @@ fn source_ip(context: &RequestContext) -> Option<IpAddr> {
 fn domain_name(context: &RequestContext) -> Option<String> {
     match context {
         RequestContext::ApiGatewayV2(context) => context.domain_name.clone(),
+        _ => None,
+    }
+}
+
+fn request_id(context: &RequestContext) -> Option<String> {
+    match context {
+        RequestContext::ApiGatewayV2(context) => context.request_id.clone(),
         _ => None,
     }
 }

@@ -19,6 +19,7 @@ mod live;
 pub mod page;
 mod paths;
 pub mod problem;
+pub mod provider;
 mod routes;
 mod said;
 pub mod theme;
@@ -28,7 +29,7 @@ mod views;
 
 pub use answer::{NewCookie, NextPage, forget_pending_sign_in};
 pub use app::{App, HasAppContext, respond};
-pub use event::{Function, function, run};
+pub use event::{Function, Pages, function, run};
 pub use form_fields::FormFields;
 pub use handler_error::{HandlerError, HandlerResult};
 pub use incoming_request::{AppContext, Format, IncomingRequest};

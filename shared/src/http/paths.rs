@@ -1,7 +1,12 @@
 //! Paths of the pages.
 
 use crate::domain::flow::Stage;
-pub use crate::domain::oidc::CALLBACK;
+pub use crate::domain::oidc::{CALLBACK, HELP_DESK_CALLBACK};
+
+/// The page of the help desk.
+pub const HELP_DESK: &str = "/help-desk";
+/// The start of an agent's sign-in with the identity provider.
+pub const HELP_DESK_START: &str = "/help-desk/oidc/start";
 
 /// Page 1, where a flow begins.
 pub(super) const START_PAGE: &str = "/";
@@ -24,6 +29,11 @@ pub(super) fn is_of_a_session(path: &str) -> bool {
 /// Returns whether the path is of the authenticator app.
 pub(super) fn is_of_the_app(path: &str) -> bool {
     path.starts_with("/authenticator")
+}
+
+/// Returns whether the path is of the help desk.
+pub(super) fn is_of_the_help_desk(path: &str) -> bool {
+    path.starts_with(HELP_DESK)
 }
 
 /// Returns the path of a stage's page.
@@ -52,6 +62,7 @@ pub(super) fn page_of(path: &str) -> &str {
         | "/security-info/sign-out"
         | CALLBACK
         | START => "/security-info",
+        "/help-desk/oidc" | "/help-desk/oidc/start" | "/help-desk/sign-out" => HELP_DESK,
         other => other,
     }
 }

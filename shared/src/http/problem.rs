@@ -7,6 +7,7 @@ use serde::Serialize;
 
 use super::view::{Captcha, Criterion};
 use crate::domain::flow::Stage;
+use crate::domain::help_desk_call::HelpRefusal;
 use crate::domain::time::{Seconds, Timestamp};
 
 /// The kinds of problems, as the contract's `code`.
@@ -74,13 +75,15 @@ pub enum Code {
     ChangeNotPermitted,
     /// The directory did not answer: whether the change was made is unknown so far.
     ChangeUnconfirmed,
+    /// The rules of the help desk refuse an agent's act.
+    HelpRefused,
     /// An outside system failed, or the function reached its time-out.
     Unavailable,
 }
 
 impl Code {
     /// All codes, for tables and tests.
-    pub const ALL: [Self; 32] = [
+    pub const ALL: [Self; 33] = [
         Self::Malformed,
         Self::CrossSite,
         Self::NotFound,
@@ -112,6 +115,7 @@ impl Code {
         Self::DeviceUnknown,
         Self::ChangeNotPermitted,
         Self::ChangeUnconfirmed,
+        Self::HelpRefused,
         Self::Unavailable,
     ];
 
@@ -149,6 +153,7 @@ impl Code {
             Self::DeviceUnknown => "device-unknown",
             Self::ChangeNotPermitted => "change-not-permitted",
             Self::ChangeUnconfirmed => "change-unconfirmed",
+            Self::HelpRefused => "help-refused",
             Self::Unavailable => "unavailable",
         }
     }
@@ -180,6 +185,7 @@ impl Code {
             | Self::CodeWrong
             | Self::CodeSpent
             | Self::PasswordRejected
+            | Self::HelpRefused
             | Self::ConfirmationDiffers => StatusCode::UNPROCESSABLE_ENTITY,
             Self::SlowDown | Self::SignInPaused => StatusCode::TOO_MANY_REQUESTS,
             Self::ChangeUnconfirmed | Self::ProviderUnavailable | Self::Unavailable => {
@@ -262,6 +268,8 @@ pub enum Problem {
     ChangeNotPermitted,
     /// See [`Code::ChangeUnconfirmed`].
     ChangeUnconfirmed,
+    /// Why.
+    HelpRefused(HelpRefusal),
     /// See [`Code::Unavailable`].
     Unavailable,
 }
@@ -305,6 +313,8 @@ pub enum Place {
     SecondStep,
     /// The list of enrolled entries, where a session begins and ends.
     SecurityInfo,
+    /// The page of the help desk.
+    HelpDesk,
 }
 
 impl Place {
@@ -314,6 +324,7 @@ impl Place {
             Self::Flow(stage) => stage.as_str(),
             Self::SecondStep => "second-step",
             Self::SecurityInfo => "security-info",
+            Self::HelpDesk => "help-desk",
         }
     }
 }
@@ -364,6 +375,7 @@ impl Problem {
             Self::DeviceUnknown => Code::DeviceUnknown,
             Self::ChangeNotPermitted => Code::ChangeNotPermitted,
             Self::ChangeUnconfirmed => Code::ChangeUnconfirmed,
+            Self::HelpRefused(_) => Code::HelpRefused,
             Self::Unavailable => Code::Unavailable,
         }
     }
@@ -397,6 +409,9 @@ pub struct Document<'a> {
     pub detail: &'a str,
     /// The stable code, for programs.
     pub code: &'a str,
+    /// The support code of the flow, session or request.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub support_code: Option<&'a str>,
     /// The current step of the flow or session.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub page: Option<&'static str>,
@@ -406,7 +421,7 @@ pub struct Document<'a> {
     /// All violated criteria.
     #[serde(skip_serializing_if = "<[Criterion]>::is_empty")]
     pub violations: &'a [Criterion],
-    /// Why the CAPTCHA was not accepted.
+    /// Why the CAPTCHA was not accepted, or the act of an agent refused.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub why: Option<&'static str>,
     /// The next CAPTCHA.

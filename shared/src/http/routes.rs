@@ -37,7 +37,7 @@ pub struct Route {
 
 /// All paths of all functions. API Gateway sends requests without a route to `captcha`, which answers 405 for
 /// these paths, redirects to them from other spellings, and answers 404 for all others.
-pub const ROUTES: [Route; 31] = [
+pub const ROUTES: [Route; 35] = [
     Route { path: "/", allow: "GET, HEAD, POST" },
     Route { path: "/captcha/{token}/picture.png", allow: "GET, HEAD" },
     Route { path: "/captcha/{token}/sound.wav", allow: "GET, HEAD" },
@@ -63,6 +63,10 @@ pub const ROUTES: [Route; 31] = [
     Route { path: "/security-info/remember", allow: "POST" },
     Route { path: "/security-info/sign-out", allow: "POST" },
     Route { path: "/change-password", allow: "GET, HEAD, POST" },
+    Route { path: "/help-desk", allow: "GET, HEAD, POST" },
+    Route { path: "/help-desk/oidc/start", allow: "GET, HEAD" },
+    Route { path: "/help-desk/oidc", allow: "GET, HEAD" },
+    Route { path: "/help-desk/sign-out", allow: "POST" },
     Route { path: "/authenticator", allow: "GET, HEAD" },
     Route { path: "/authenticator/manifest.webmanifest", allow: "GET, HEAD" },
     Route { path: "/authenticator/sw.js", allow: "GET, HEAD" },
@@ -118,10 +122,12 @@ fn moved(location: HeaderValue) -> Response {
 }
 
 fn problem(app: AppContext, request: &Request, problem: &Problem) -> Response {
+    incoming(app, request).problem(problem, None)
+}
+
+fn incoming(app: AppContext, request: &Request) -> IncomingRequest {
     let context = request.extensions().get::<RequestContext>();
-    let incoming =
-        IncomingRequest::from_head(app, request.method(), request.uri(), request.headers(), context);
-    incoming.problem(problem, None)
+    IncomingRequest::from_head(app, request.method(), request.uri(), request.headers(), context)
 }
 
 /// Returns the problem of a path that no route of the function has with this method.
@@ -190,8 +196,10 @@ async fn answered(app: &AppContext, request: Request, next: Next) -> Response {
             Err(_) => "it took too long",
         },
     };
-    tracing::error!(event = "request.failed", what = "a handler", causes = what, path = head.uri().path());
-    problem(app.clone(), &head, &Problem::Unavailable)
+    let incoming = incoming(app.clone(), &head);
+    let (support, path) = (incoming.support_code(true), head.uri().path());
+    tracing::error!(event = "request.failed", what = "a handler", causes = what, path, support);
+    incoming.problem(&Problem::Unavailable, None)
 }
 
 /// Returns the time for a handler: until shortly before Lambda's time-out. Without Lambda there is no

@@ -1,7 +1,7 @@
 //! Conversion of flows to views.
 
 use super::incoming_request::IncomingRequest;
-use super::paths::is_of_a_session;
+use super::paths::{is_of_a_session, is_of_the_help_desk};
 use super::view::{
     self, Approval, ApprovalStatus, CodeEntry, Criterion, MethodChoice, PasskeyEntry, PasskeyOptions,
     PasswordEntry, View,
@@ -19,6 +19,9 @@ use crate::text::pages::criterion_text;
 
 /// Returns the reference to flow and step for the response's forms.
 pub(super) fn at(incoming: &IncomingRequest) -> Option<String> {
+    if is_of_the_help_desk(&incoming.path) {
+        return incoming.desk_at.clone();
+    }
     if is_of_a_session(&incoming.path) {
         return incoming.session.as_ref()?.at(&incoming.app.flows);
     }

@@ -10,7 +10,7 @@ use crate::domain::oidc::{KeyRef, PendingSignIn};
 use crate::domain::passkey::PublicKey;
 use crate::domain::time::Timestamp;
 
-/// Signs people in elsewhere. Only `enrolment` has it.
+/// Signs people in elsewhere. Only `enrolment` has it, and `help-desk` for its agents.
 #[async_trait]
 pub trait IdentityProvider: Send + Sync {
     /// Returns the address that the browser is sent to for a sign-in.

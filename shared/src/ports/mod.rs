@@ -13,6 +13,7 @@ mod enrolment_store;
 mod erasure;
 mod flow_store;
 mod help_desk;
+mod holder_search;
 mod identity_provider;
 mod live_directory;
 mod message_queue;
@@ -44,6 +45,7 @@ pub use enrolment_store::{Added, EnrolmentStore, NewEntry};
 pub use erasure::RegistrationErasure;
 pub use flow_store::{AttemptOutcome, CodeAttempt, FlowStore, Versioned};
 pub use help_desk::{AgentIdentity, AuditError, AuditLog, DeskRecordStore, IdentityError, PassStore};
+pub use holder_search::{Found, HolderSearch};
 pub use identity_provider::{IdentityProvider, ProviderError};
 pub use live_directory::{
     DirectoryPeople, LiveDirectory, LivePasswordDirectory, PeopleSink, Principal, SyncError,

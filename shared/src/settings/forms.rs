@@ -179,6 +179,13 @@ pub(super) fn helper(pair: &str) -> Parsed<HelperPair> {
     )
 }
 
+pub(super) fn desk_agent(pair: &str) -> Parsed<HelperPair> {
+    HelperPair::parse_claim(pair).ok_or(
+        "is no group of the identity provider with a group of people. Use pairs such as helpdesk=students, and * for \
+         everybody",
+    )
+}
+
 pub(super) fn secret_arn(arn: &str) -> Parsed<String> {
     let parts: Vec<&str> = arn.split(':').collect();
     let fits = matches!(parts[..], ["arn", _, "secretsmanager", _, _, "secret", name] if !name.is_empty())

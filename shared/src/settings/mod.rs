@@ -114,6 +114,9 @@ pub struct Settings {
     pub help_desk_phone: Option<String>,
     /// `REKEY_HELP_DESK_HOURS`: when somebody answers, as people read it.
     pub help_desk_hours: Option<String>,
+    /// `REKEY_HELP_DESK_AGENTS`: which groups of the identity provider help which people on the page `/help-desk`; empty
+    /// for no such page.
+    pub desk_agents: Helpers,
     /// `REKEY_HELPERS`: which agents of the help desk may help which people.
     pub helpers: Helpers,
     /// `REKEY_SIGN_IN_URL`: where people sign in after a reset, if there is one address for all.
@@ -226,6 +229,7 @@ impl Settings {
             help_desk_url: reader.one("REKEY_HELP_DESK_URL", "", forms::help_desk_url),
             help_desk_phone: reader.one("REKEY_HELP_DESK_PHONE", "", forms::shown),
             help_desk_hours: reader.one("REKEY_HELP_DESK_HOURS", "", forms::shown),
+            desk_agents: Helpers::new(reader.list("REKEY_HELP_DESK_AGENTS", "", forms::desk_agent)),
             helpers: Helpers::new(reader.list("REKEY_HELPERS", "", forms::helper)),
             sign_in_url: reader.one("REKEY_SIGN_IN_URL", "", forms::sign_in_url),
             time_zone: reader
@@ -337,13 +341,18 @@ impl Settings {
                           the names of push services, such as fcm.googleapis.com";
             reader.error("REKEY_PUSH_HOSTS", reason);
         }
-        if self.signs_in_by_oidc() {
+        let needed_by = if self.signs_in_by_oidc() {
+            Some("the sign-in by oidc")
+        } else {
+            (!self.desk_agents.is_empty()).then_some("REKEY_HELP_DESK_AGENTS")
+        };
+        if let Some(needed_by) = needed_by {
             for (name, value, example) in [
                 ("REKEY_OIDC_ISSUER", &self.oidc.issuer, "https://login.contoh.example/realms/university"),
                 ("REKEY_OIDC_CLIENT_ID", &self.oidc.client_id, "rekey"),
             ] {
                 if value.is_empty() && !reader.has_error(name) {
-                    let reason = format!("the sign-in by oidc needs it. Use a value such as {example}");
+                    let reason = format!("{needed_by} needs it. Use a value such as {example}");
                     reader.error(name, &reason);
                 }
             }
@@ -577,6 +586,17 @@ mod tests {
         for host in ["127.0.0.1", "10.0.0.1", "localhost", "https://fcm.googleapis.com"] {
             assert!(read(&[("REKEY_PUSH_HOSTS", host), deployed]).is_err(), "{host}");
         }
+    }
+
+    /// Controls: C-243.
+    #[test]
+    fn page_of_the_help_desk_needs_issuer_and_client() {
+        assert!(read(&[]).unwrap().desk_agents.is_empty());
+        let error = read(&[("REKEY_HELP_DESK_AGENTS", "helpdesk=students")]).unwrap_err().to_string();
+        for name in ["REKEY_OIDC_ISSUER", "REKEY_OIDC_CLIENT_ID"] {
+            assert!(error.contains(&format!("{name}: REKEY_HELP_DESK_AGENTS needs it")), "{error}");
+        }
+        assert!(read(&[("REKEY_HELP_DESK_AGENTS", "helpdesk")]).is_err());
     }
 
     #[test]

@@ -1,5 +1,6 @@
 //! The commands, one file each.
 
+mod attempt;
 mod audit;
 mod blocklist;
 mod config;

@@ -9,6 +9,7 @@ use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
 use shared::ports::Clock as _;
 
+use super::attempt;
 use super::help::{not_done, remark};
 use crate::cli::Global;
 use crate::deployment::HelpDesk;
@@ -51,6 +52,7 @@ pub(super) async fn run(
             "checked": person.checked.as_ref().map(|check| json!({
                 "by": check.by, "agent": check.agent, "at": check.at.to_string(),
             })),
+            "attempt": person.attempt.as_ref().map(attempt::json),
         }));
         return Ok(Outcome::Done);
     }
@@ -68,6 +70,9 @@ fn write(login: &str, person: &ShownPerson, now: Timestamp, output: &Output) {
     output.line(format!("{login}  {}  {state}  {capable}", person.name));
     if let Some(check) = &person.checked {
         output.line(format!("The caller was checked at {} by {}.", check.at, check.agent));
+    }
+    if let Some(attempt) = &person.attempt {
+        output.line(attempt::line(attempt));
     }
     if person.methods.is_empty() {
         output.line("No method is enrolled.");

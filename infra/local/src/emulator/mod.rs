@@ -259,12 +259,12 @@ impl Emulator {
         }
     }
 
-    /// Sets the functions that may be invoked, by the crate of each.
+    /// Adds functions that may be invoked, by the crate of each.
     pub fn set_invokables(&self, functions: impl IntoIterator<Item = (&'static str, Invoke)>) {
         let named = functions
             .into_iter()
             .filter_map(|(name, function)| Some((self.function_name(name)?, (function, lambda::TIMEOUT))));
-        *self.state.invokables.lock().unwrap_or_else(PoisonError::into_inner) = named.collect();
+        self.state.invokables.lock().unwrap_or_else(PoisonError::into_inner).extend(named);
     }
 
     /// Adds `directory-sync` to the functions that may be invoked.

@@ -9,13 +9,14 @@ use crate::domain::flow::{
     CODE_LONGEST, CodeSlot, FLOW_LONGEST, Flow, FlowLimits, Opened, Record, StateName,
 };
 use crate::domain::holder::HolderId;
+use crate::domain::support_code::FOUND_FOR;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{AttemptOutcome, CodeAttempt, FlowStore, StoreError, Versioned};
 
 /// The version of the item's format. An item of another version counts as missing.
 const VERSION: u8 = 2;
-/// How long an item is kept after its end. Only the table's size depends on it.
-const KEPT_AFTER: Seconds = Seconds::HOUR;
+/// How long an item is kept after its end: the help desk finds it by its support code.
+const KEPT_AFTER: Seconds = FOUND_FOR;
 /// The value before the first attempt: the condition `attempt <> code` needs two present attributes.
 const NO_ATTEMPT: [u8; 1] = [0];
 
@@ -197,8 +198,13 @@ fn encode(key: HolderId, revision: u64, flow: &Flow) -> Item {
 /// Reads an active flow. An expired, unreadable one or one of another version counts as missing, and the
 /// person starts again.
 fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Flow>> {
+    if item.is_live("expires_at", now, FLOW_LONGEST) { decode_any(item) } else { None }
+}
+
+/// Reads a flow that may have expired.
+pub(super) fn decode_any(item: &Item) -> Option<Versioned<Flow>> {
     let read = || -> Result<Versioned<Flow>, StoreError> {
-        if item.number::<u8>("v")? != VERSION || !item.is_live("expires_at", now, FLOW_LONGEST) {
+        if item.number::<u8>("v")? != VERSION {
             return Err(StoreError::Unreadable("flow"));
         }
         let state = StateName::parse(item.text("state")?).ok_or(StoreError::Unreadable("state"))?;

@@ -12,6 +12,7 @@ mod bind_leases;
 mod change_notes;
 mod desk_records;
 mod flows;
+mod holder_search;
 mod item;
 mod pairings;
 mod population;
@@ -27,6 +28,7 @@ pub use bind_leases::DynamoBindLeases;
 pub use change_notes::DynamoChangeNotes;
 pub use desk_records::DynamoDeskRecords;
 pub use flows::DynamoFlows;
+pub use holder_search::DynamoHolderSearch;
 #[cfg(feature = "directory-sync")]
 pub(super) use item::b;
 #[cfg(feature = "builtin-directory")]

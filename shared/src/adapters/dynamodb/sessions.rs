@@ -9,11 +9,12 @@ use aws_sdk_dynamodb::types::ReturnValuesOnConditionCheckFailure;
 use super::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::holder::HolderId;
 use crate::domain::session::{LIFETIME, Session};
+use crate::domain::support_code::FOUND_FOR;
 use crate::domain::time::{Seconds, Timestamp};
 use crate::ports::{Entropy, EntropyExt as _, SessionStore, StoreError, Versioned};
 
-/// How long an item is kept after its end. Only the table's size depends on it.
-const KEPT_AFTER: Seconds = Seconds::HOUR;
+/// How long an item is kept after its end: the help desk finds it by its support code.
+const KEPT_AFTER: Seconds = FOUND_FOR;
 
 /// Stores sessions in DynamoDB.
 #[derive(Clone)]
@@ -88,9 +89,11 @@ impl SessionStore for DynamoSessions {
 /// Reads an active session. An expired, unreadable one or one of another version counts as missing, and the
 /// person signs in again.
 fn decode(item: &Item, now: Timestamp) -> Option<Versioned<Session>> {
-    if !item.is_live("expires_at", now, LIFETIME) {
-        return None;
-    }
+    if item.is_live("expires_at", now, LIFETIME) { decode_any(item) } else { None }
+}
+
+/// Reads a session that may have expired.
+pub(super) fn decode_any(item: &Item) -> Option<Versioned<Session>> {
     let value = serde_json::from_str(item.optional_text("session")?).ok()?;
     Some(Versioned { value, revision: item.number("rev").ok()? })
 }

@@ -13,6 +13,9 @@ use crate::domain::name::LOGIN_MAX;
 use crate::domain::passkey::PublicKey;
 use crate::domain::time::{Seconds, Timestamp};
 
+/// The claims with groups and roles, as providers name them.
+const GROUP_CLAIMS: [&str; 2] = ["groups", "roles"];
+
 /// The largest accepted difference between the provider's clock and ours.
 pub(super) const SKEW: Seconds = Seconds(60);
 
@@ -150,7 +153,9 @@ impl<'a> IdToken<'a> {
         let claims: Claims = serde_json::from_slice(&self.payload).map_err(|_| TokenRefusal::Malformed)?;
         claims.check(expected, now)?;
         let name = named(&all, &expected.client.claim).ok_or(TokenRefusal::Claim)?;
-        Ok(Identity { name, amr: methods(&all) })
+        let subject = all.get("sub").and_then(Value::as_str).map(str::to_owned);
+        let groups = GROUP_CLAIMS.iter().flat_map(|claim| texts(&all, claim)).collect();
+        Ok(Identity { name, subject, groups, amr: texts(&all, "amr") })
     }
 }
 
@@ -196,9 +201,9 @@ fn named(claims: &Map<String, Value>, claim: &str) -> Option<String> {
     fits.then(|| name.to_owned())
 }
 
-/// Returns how the provider verified the person; nothing if the claim has another form than a list.
-fn methods(claims: &Map<String, Value>) -> Vec<String> {
-    let listed = claims.get("amr").and_then(Value::as_array).into_iter().flatten();
+/// Returns the texts of a claim; nothing if it has another form than a list.
+fn texts(claims: &Map<String, Value>, claim: &str) -> Vec<String> {
+    let listed = claims.get(claim).and_then(Value::as_array).into_iter().flatten();
     listed.filter_map(Value::as_str).map(str::to_owned).collect()
 }
 

@@ -24,6 +24,9 @@ use super::time::Seconds;
 /// The path that the provider sends browsers back to.
 pub const CALLBACK: &str = "/security-info/oidc";
 
+/// The path that it sends agents of the help desk back to.
+pub const HELP_DESK_CALLBACK: &str = "/help-desk/oidc";
+
 /// The claim that names an account by its id in the directory instead of by a login.
 const ID_CLAIM: &str = "sub";
 /// The claim that counts only with `email_verified`: many providers let people type any address.
@@ -61,8 +64,19 @@ impl OidcClient {
 pub struct Identity {
     /// The value of the claim that names the account.
     pub name: String,
+    /// The provider's id of the person, which never changes.
+    pub subject: Option<String>,
+    /// The groups and roles of the person, if the provider tells them.
+    pub groups: Vec<String>,
     /// How the provider verified the person (RFC 8176).
     amr: Vec<String>,
+}
+
+#[cfg(test)]
+impl Identity {
+    pub(crate) fn for_tests(name: &str, subject: Option<&str>, groups: Vec<String>) -> Self {
+        Self { name: name.to_owned(), subject: subject.map(str::to_owned), groups, amr: Vec::new() }
+    }
 }
 
 /// Prints no name.

@@ -101,6 +101,11 @@ fn detail_on<'a>(view: &View, problem: &Problem, t: &'a Texts) -> Option<&'a Tex
             Kind::AlternateEmail => &t.security_info.list.value_email,
             _ => &t.security_info.list.value_phone,
         }),
+        (View::HelpDesk(_), Problem::Malformed(Some("login"))) => Some(&t.help_desk.find_missing),
+        (View::HelpDesk(_), Problem::HelpRefused(refusal)) => {
+            let text = t.help_desk.refused.of(refusal.as_str());
+            (!text.as_str().is_empty()).then_some(text)
+        }
         (View::Passkey(_), Problem::CodeWrong { .. }) => Some(&t.passkey.wrong),
         (View::Passkey(_), Problem::CodeSpent) => Some(&t.passkey.expired),
         (View::Passkey(_), Problem::Malformed(_)) => Some(&t.passkey.unread),
@@ -143,6 +148,11 @@ fn target(field: &str, view: &View) -> Option<String> {
             if !view.captcha.harder =>
         {
             "captcha-answer"
+        }
+        (View::HelpDesk(_), "login") => "login",
+        // Each act has its own form, whose inputs have its name.
+        (View::HelpDesk(view), "code" | "remark" | "document") if view.person.is_some() => {
+            return Some(format!("{}-{field}", view.act));
         }
         (View::Reason(_), "reason") => "reason-forgotten",
         (View::Code(view), "code") if !view.is_over => "code",

@@ -4,6 +4,7 @@
 //! askama escapes all inserted values; the texts of the locales contain no markup.
 
 mod authenticator;
+mod help_desk;
 #[cfg(test)]
 mod markup;
 mod mistakes;
@@ -55,6 +56,8 @@ pub struct PageContext<'a> {
     pub colour: Option<&'a str>,
     /// The hidden field `at` of each form: its flow and step. None before a flow exists.
     pub at: Option<&'a str>,
+    /// What the person reads to the help desk ([`SupportCode`](crate::domain::support_code::SupportCode)).
+    pub support_code: Option<&'a str>,
     /// What the page says about the request before it.
     pub said: Option<Said>,
     /// The seconds until the flow or session ends, for the warning before.
@@ -102,7 +105,7 @@ pub fn render_problem(problem: &Problem, page: &PageContext) -> String {
 
 /// Returns a problem as the document of RFC 9457, in a language. The data of its code (attempts, seconds) has
 /// its own members.
-pub fn document(problem: &Problem, language: Language) -> Document<'_> {
+pub fn document<'a>(problem: &'a Problem, language: Language, support_code: Option<&'a str>) -> Document<'a> {
     let code = problem.code();
     let texts = Texts::of(language).problems.of(code.as_str());
     let mut document = Document {
@@ -111,6 +114,7 @@ pub fn document(problem: &Problem, language: Language) -> Document<'_> {
         status: code.status().as_u16(),
         detail: mistakes::detail(problem, Texts::of(language)).as_str(),
         code: code.as_str(),
+        support_code,
         page: None,
         attempts_left: None,
         violations: &[],
@@ -127,6 +131,7 @@ pub fn document(problem: &Problem, language: Language) -> Document<'_> {
         }
         Problem::CaptchaHarder(next) => document.captcha = Some(next),
         Problem::SignInWrong(next) => document.captcha = next.as_deref(),
+        Problem::HelpRefused(refusal) => document.why = Some(refusal.as_str()),
         Problem::NonceStale(nonce) => document.nonce = Some(nonce),
         _ => {}
     }
@@ -163,6 +168,8 @@ fn heading(view: &View, t: &Texts) -> String {
         View::SecondStep(_) => t.security_info.second_step.heading,
         View::SecurityInfo(_) => t.security_info.list.heading,
         View::ChangePassword(_) => t.security_info.change_password.heading,
+        View::HelpDeskSignIn(_) => t.help_desk.heading_sign_in,
+        View::HelpDesk(_) => t.help_desk.title,
         View::Confirm(view) => {
             let kind = t.security_info.kinds.of(view.kind.as_str()).name;
             return t.security_info.confirm.heading.with("kind", kind).to_string();
@@ -227,6 +234,11 @@ impl Page<'_> {
     fn can_cancel(&self) -> bool {
         matches!(self.body, Body::View(view) if !matches!(view, View::Done(_) | View::Ended(_)))
             && !self.is_security_info()
+            && !self.is_help_desk()
+    }
+
+    const fn is_help_desk(&self) -> bool {
+        matches!(self.body, Body::View(View::HelpDeskSignIn(_) | View::HelpDesk(_)))
     }
 
     /// Returns whether the flow has ended, so that the browser forgets what was typed.
@@ -250,7 +262,13 @@ impl Page<'_> {
 
     /// Returns the name of the service that the page belongs to.
     fn service(&self) -> &Text {
-        if self.is_security_info() { &self.t.security_info.title } else { &self.t.title }
+        if self.is_help_desk() {
+            &self.t.help_desk.title
+        } else if self.is_security_info() {
+            &self.t.security_info.title
+        } else {
+            &self.t.title
+        }
     }
 
     /// Returns the sentence about the request before this one.

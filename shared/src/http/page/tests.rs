@@ -6,15 +6,19 @@ use std::collections::BTreeSet;
 
 use super::markup::{Element, elements};
 use super::*;
-use crate::domain::account::{AccountId, Offer};
+use crate::domain::account::{AccountId, AccountState, Offer};
 use crate::domain::audit::recent::RecentKind;
 use crate::domain::contact::Country;
+use crate::domain::help_desk::may_be_helped;
+use crate::domain::help_desk_call::{AttemptEnd, HelpRefusal};
 use crate::domain::keys::Keyring;
 use crate::domain::passkey::{CreationOptions, Owner, RelyingParty, UserHandle};
+use crate::domain::policy::Readiness;
 use crate::domain::security_info::Kind;
 use crate::domain::time::Seconds;
 use crate::http::encoding::encode;
 use crate::http::problem::{CaptchaFailure, Code, Place};
+use crate::http::view::help_desk::{Attempt, Done as DeskDone, Enrolled, HelpDesk, HelpDeskSignIn, Person};
 use crate::http::view::security_info::{
     ChangePassword, Confirm, EntryView, RecentView, SecondStep, SentCode, SignIn, SignedIn,
 };
@@ -56,6 +60,7 @@ fn context(language: Language) -> PageContext<'static> {
         time_zone: kuala_lumpur(),
         colour: Some("#8a1538"),
         at: Some("flow.1"),
+        support_code: Some("7KQ-4M2"),
         said: None,
         ends_in: Some(870),
         path: "/method",
@@ -188,7 +193,59 @@ fn views(language: Language) -> Vec<View> {
         confirm(Kind::Authenticator, pairing()),
         confirm(Kind::Passkey, Needs::Passkey { options: Box::new(creation_options()) }),
         confirm(Kind::RecoveryCodes, Needs::RecoveryCodes { codes: vec!["ABCD-EFGH-JKMN-P".into(); 10] }),
+        View::HelpDeskSignIn(HelpDeskSignIn { start: "/help-desk/oidc/start" }),
+        desk("show", None, None),
+        desk("pass", Some(person(AccountState::Locked)), None),
+        desk("check-code", Some(person(AccountState::Active)), Some(passed())),
+        desk("", Some(person(AccountState::Disabled)), Some(DeskDone::Unconfirmed)),
     ]
+}
+
+fn desk(act: &str, person: Option<Person>, done: Option<DeskDone>) -> View {
+    View::HelpDesk(HelpDesk {
+        agent: "m.lim".into(),
+        done,
+        person: person.map(Box::new),
+        typed: TYPED.into(),
+        act: act.into(),
+    })
+}
+
+fn passed() -> DeskDone {
+    DeskDone::Passed { pass: "7K2M-90QX-ABCD-EFGH".into(), expires_at: AT.into(), notified: 4 }
+}
+
+fn person(state: AccountState) -> Person {
+    let enrolled = |id: &str, kind, shown: &str| Enrolled {
+        id: id.into(),
+        kind,
+        shown: shown.into(),
+        added_at: AT.into(),
+        last_used_at: (kind == Kind::Mobile).then(|| AT.into()),
+        counts_from: AT.into(),
+        old_from: AT.into(),
+    };
+    Person {
+        login: Some("aisyah".into()),
+        name: "N… A… b… R…".into(),
+        email: Some("a*****@*****".into()),
+        state,
+        group: Some("students".into()),
+        readiness: Readiness::Capable,
+        may_be_helped: may_be_helped(state),
+        methods: vec![enrolled("mobile", Kind::Mobile, "*****98"), enrolled("totp", Kind::Totp, "")],
+        checked_at: (state == AccountState::Active).then(|| AT.into()),
+        attempt: (state == AccountState::Locked).then(|| Attempt {
+            opened_at: AT.into(),
+            reason: Some(crate::domain::flow::Reason::Forgotten),
+            step: 2,
+            steps: 2,
+            verified: vec![Method::Email],
+            awaited: Some(Method::Sms),
+            wrong_answers: 3,
+            end: AttemptEnd::Expired,
+        }),
+    }
 }
 
 fn sign_in(captcha: Option<Captcha>) -> View {
@@ -335,6 +392,7 @@ fn problem(code: Code, language: Language) -> Problem {
         Code::DeviceUnknown => Problem::DeviceUnknown,
         Code::ChangeNotPermitted => Problem::ChangeNotPermitted,
         Code::ChangeUnconfirmed => Problem::ChangeUnconfirmed,
+        Code::HelpRefused => Problem::HelpRefused(HelpRefusal::NotChecked),
         Code::Unavailable => Problem::Unavailable,
     }
 }
@@ -400,7 +458,7 @@ fn every_page_is_well_formed_with_valid_references() {
 /// The script fills in the placeholders of the countdown and of the criteria.
 #[test]
 fn inputs_are_labelled_and_forms_follow_contract() {
-    const FIELDS: [&str; 19] = [
+    const FIELDS: [&str; 23] = [
         "login",
         "captcha_token",
         "captcha_answer",
@@ -420,6 +478,10 @@ fn inputs_are_labelled_and_forms_follow_contract() {
         "choice",
         "",
         "remember",
+        "act",
+        "document",
+        "remark",
+        "devices",
     ];
     for page in every_page() {
         let elements = elements(&page);
@@ -689,7 +751,7 @@ fn problem_document_has_text_and_stable_type() {
         for code in Code::ALL {
             let problem = problem(code, language);
             assert_eq!(problem.code(), code);
-            let document = document(&problem, language);
+            let document = document(&problem, language, None);
             assert_eq!(document.r#type, format!("urn:rekey:problem:{}", code.as_str()));
             assert!(!document.title.is_empty() && !document.detail.is_empty());
             assert!(!document.detail.contains('{'));

@@ -1,10 +1,12 @@
 //! The view models, one per page. As JSON they are the contract's response; as HTML they fill a template.
 
+pub mod help_desk;
 mod parts;
 pub mod security_info;
 
 use serde::Serialize;
 
+use self::help_desk::{HelpDesk, HelpDeskSignIn};
 pub use self::parts::{Captcha, Criterion, PasskeyOptions, Work};
 use self::security_info::{ChangePassword, Confirm, SecondStep, SecurityInfo, SignIn, SignedIn};
 use crate::domain::account::Offer;
@@ -52,6 +54,12 @@ pub enum View {
     /// Leads to the choice of a new password.
     #[serde(rename = "change-password")]
     ChangePassword(ChangePassword),
+    /// Leads an agent of the help desk to the identity provider.
+    #[serde(rename = "help-desk-sign-in")]
+    HelpDeskSignIn(HelpDeskSignIn),
+    /// Finds a person whom an agent helps.
+    #[serde(rename = "help-desk")]
+    HelpDesk(HelpDesk),
 }
 
 /// The first page of a reset: asks for the login.

@@ -39,7 +39,9 @@ fn assert_page(samples: &[Sample]) {
         // The same page as JSON. With a problem, programs get only the problem.
         let json = match problem {
             None => serde_json::to_string_pretty(view),
-            Some(problem) => serde_json::to_string_pretty(&document(problem, Language::English)),
+            Some(problem) => {
+                serde_json::to_string_pretty(&document(problem, Language::English, Some("7KQ-4M2")))
+            }
         };
         let json = json.unwrap();
         let parsed: serde_json::Value = serde_json::from_str(&json).unwrap();
@@ -510,7 +512,8 @@ fn problem_pages_match_snapshot() {
         .into_iter()
         .map(|code| {
             let problem = problem(code, Language::English);
-            let json = serde_json::to_string_pretty(&document(&problem, Language::English)).unwrap();
+            let json = serde_json::to_string_pretty(&document(&problem, Language::English, Some("7KQ-4M2")))
+                .unwrap();
             section(code.as_str(), &json, &render_problem(&problem, &context))
         })
         .collect();
