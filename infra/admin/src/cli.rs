@@ -17,6 +17,8 @@ Examples:
   rekey --stack rekey-production pass aisyah --reason 'lost phone'
   rekey --stack rekey-production export aisyah       all that is stored about a person, as JSON
   rekey --stack rekey-production forget aisyah       erases it
+  rekey --stack rekey-production doctor              whether everything works, and what to do where it does not
+  rekey --local smoke --as aisyah --yes              a whole reset of a test account through the public address
   rekey --local directory test aisyah                whether the directory's functions can do their work
   rekey config check parameters.json                 every error in the parameters
   rekey blocklist build passwords.txt                a compact file of refused passwords
@@ -30,6 +32,7 @@ Exit status:
   4    nobody has this login
   5    refused by the help desk's rules
   6    not done yet: another agent must repeat the command
+  7    no check failed, and some have warnings (doctor --strict)
   130  Ctrl-C
 
 A deployment is found by the name of its stack, with the credentials and the region of the environment:
@@ -144,6 +147,14 @@ pub enum Command {
         #[arg(long)]
         yes: bool,
     },
+    /// Checks a deployment, and says what to do where something stops people; changes nothing
+    Doctor {
+        /// Ends with status 7 if there are warnings
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Resets the password of a test account through the public address, and shows each step with its time
+    Smoke(Smoke),
     /// Tests the organisation's own directory
     #[command(subcommand)]
     Directory(Directory),
@@ -158,6 +169,23 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// The options of a whole reset.
+#[derive(Debug, Args)]
+pub struct Smoke {
+    /// A login of the test account; nobody knows its password afterwards
+    #[arg(long = "as", value_name = "LOGIN")]
+    pub login: String,
+    /// The method of each step, such as `email,sms`; the default takes the first ones that the pages offer
+    #[arg(long, value_name = "METHODS", value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// Signs in to /security-info with the new password
+    #[arg(long)]
+    pub sign_in: bool,
+    /// Asks for no confirmation
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// How a caller is checked.
@@ -284,6 +312,8 @@ mod tests {
     fn wrong_usage_is_rejected() {
         for wrong in [
             &["directory", "test"][..],
+            &["smoke"],
+            &["smoke", "ali"],
             &["directory", "test", "a", "--yes"],
             &["import"],
             &["import", "f", "--apply", "--dry-run"],

@@ -8,6 +8,8 @@
 )]
 
 mod directory;
+mod doctor;
+mod smoke;
 mod support;
 
 use serde_json::{Value, json};

@@ -8,6 +8,8 @@ pub mod aws;
 pub mod directories;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "stack")]
+pub mod inspection;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "oidc")]
@@ -34,5 +36,7 @@ pub mod stack;
 pub mod system;
 #[cfg(feature = "voice")]
 pub mod voice;
+#[cfg(feature = "stack")]
+pub mod web;
 #[cfg(feature = "web-push")]
 pub mod web_push;

@@ -66,6 +66,28 @@ pub struct Stack {
     pub variables: BTreeMap<String, String>,
     /// The name of the log of operators; `None` if an earlier template made the stack.
     pub operator_log: Option<String>,
+    /// The names, addresses or ARNs of all resources, by their ids in template.yaml.
+    pub resources: BTreeMap<String, String>,
+    /// The functions.
+    pub functions: Vec<DeployedFunction>,
+}
+
+/// A deployed function.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeployedFunction {
+    /// Its name.
+    pub function_name: String,
+    /// `Active` if it can be invoked.
+    #[serde(default)]
+    pub state: String,
+    /// `Successful` if the last deployment reached it.
+    #[serde(default)]
+    pub last_update_status: String,
+    /// The processor.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    environment: Option<Environment>,
 }
 
 /// Finds a stack by its name.
@@ -73,15 +95,17 @@ pub struct Stack {
 /// # Errors
 /// [`StackError`].
 pub async fn find(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Result<Stack, StackError> {
-    let Resources { functions, operator_log, .. } = resources(config, clock.clone(), stack).await?;
+    let Resources { functions, operator_log, all: resources, .. } =
+        resources(config, clock.clone(), stack).await?;
     let lambda = SignedClient::once(config, "lambda", TIMEOUT, clock);
-    let read = functions.iter().map(|name| variables(&lambda, name));
-    let all = try_join_all(read).await?.into_iter().flatten();
+    let functions = try_join_all(functions.iter().map(|name| configuration(&lambda, name))).await?;
+    let all =
+        functions.iter().filter_map(|function| function.environment.clone()).flat_map(|one| one.variables);
     let variables: BTreeMap<String, String> = all.filter(|(name, _)| name.starts_with("REKEY_")).collect();
     if variables.is_empty() {
         return Err(StackError::NoFunctions(stack.to_owned()));
     }
-    Ok(Stack { variables, operator_log })
+    Ok(Stack { variables, operator_log, resources, functions })
 }
 
 /// Returns the name of a stack's function for the help desk.
@@ -137,6 +161,7 @@ struct Resources {
     functions: Vec<String>,
     help_desk: Option<String>,
     operator_log: Option<String>,
+    all: BTreeMap<String, String>,
 }
 
 async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Result<Resources, StackError> {
@@ -162,6 +187,7 @@ async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Re
         for resource in text.split("<member>").skip(1) {
             let (id, name) =
                 (element(resource, "LogicalResourceId"), element(resource, "PhysicalResourceId"));
+            found.all.extend(id.clone().zip(name.clone()));
             if id.as_deref() == Some(HELP_DESK) {
                 found.help_desk.clone_from(&name);
             }
@@ -179,8 +205,8 @@ async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Re
     if found.functions.is_empty() { Err(StackError::NoFunctions(stack.to_owned())) } else { Ok(found) }
 }
 
-/// Returns the environment variables of a function.
-async fn variables(lambda: &SignedClient, name: &str) -> Result<BTreeMap<String, String>, StackError> {
+/// Returns the configuration of a function.
+async fn configuration(lambda: &SignedClient, name: &str) -> Result<DeployedFunction, StackError> {
     const CALL: &str = "lambda:GetFunctionConfiguration";
     let path = format!("/2015-03-31/functions/{}/configuration", in_path(name));
     let answer = lambda.get(&path).await;
@@ -188,9 +214,7 @@ async fn variables(lambda: &SignedClient, name: &str) -> Result<BTreeMap<String,
     if answer.status != 200 {
         return Err(failed(CALL, refusal(&answer)));
     }
-    let found: Configuration =
-        serde_json::from_slice(&answer.body).map_err(|_| failed(CALL, "an unreadable answer".to_owned()))?;
-    Ok(found.environment.unwrap_or_default().variables)
+    serde_json::from_slice(&answer.body).map_err(|_| failed(CALL, "an unreadable answer".to_owned()))
 }
 
 async fn query(
@@ -221,13 +245,7 @@ fn code(answer: &SignedAnswer) -> String {
     element(&text, "Code").unwrap_or_else(|| format!("status {}", answer.status))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Configuration {
-    environment: Option<Environment>,
-}
-
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Environment {
     #[serde(default)]

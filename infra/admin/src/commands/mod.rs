@@ -3,12 +3,14 @@
 mod blocklist;
 mod config;
 mod directory;
+mod doctor;
 mod export;
 mod forget;
 mod help;
 mod import;
 mod refused;
 mod show;
+mod smoke;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -38,6 +40,8 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         }
         Command::Export { login } => export::run(global, login, output).await,
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
+        Command::Doctor { strict } => doctor::run(global, *strict, output).await,
+        Command::Smoke(options) => smoke::run(global, options, output).await,
         Command::Directory(cli::Directory::Test { login, write_test, yes }) => {
             let write_test = write_test.as_deref();
             let Some(login) = login.as_deref().or(write_test) else {
