@@ -1,8 +1,10 @@
 //! Mail, texts and calls: whether AWS sends them, to whom, and for how much.
 
 use shared::adapters::inspection::{InspectionError, MailIdentity, RentedNumber};
+use shared::adapters::system::SystemClock;
 use shared::domain::method::Method;
-use shared::domain::time::Seconds;
+use shared::domain::time::{Seconds, Timestamp};
+use shared::ports::Clock as _;
 use shared::settings::Settings;
 
 use super::{Context, not_local, plain, unknown};
@@ -10,8 +12,6 @@ use crate::checks::{Checks, Verdict};
 
 const MAIL: &str = "Mail";
 const PHONES: &str = "Texts and calls";
-/// A month.
-const MONTH: Seconds = Seconds(31 * Seconds::DAY.0);
 /// The part of the day's texts that enrolment may use, and the days in which everybody should be able to enrol.
 const ENROLMENT_SHARE: f64 = 0.6;
 const ENROLMENT_DAYS: f64 = 30.0;
@@ -153,7 +153,7 @@ async fn texts(context: &Context<'_>, settings: &Settings, checks: &mut Checks) 
     let (sandbox, limit, spent) = tokio::join!(
         context.inspection.are_texts_in_sandbox(),
         context.inspection.text_spend_limit(),
-        context.inspection.metric("AWS/SNS", "SMSMonthToDateSpentUSD", MONTH),
+        context.inspection.metric("AWS/SNS", "SMSMonthToDateSpentUSD", this_month(SystemClock.now())),
     );
     let (is_in_sandbox, limit) = match (sandbox, limit) {
         (Ok(sandbox), Ok(limit)) => (sandbox, limit),
@@ -176,6 +176,15 @@ async fn texts(context: &Context<'_>, settings: &Settings, checks: &mut Checks) 
     } else {
         checks.good(PHONES, NAME, says);
     }
+}
+
+/// Returns how much of the month has passed. SNS counts a month's spending from its first second in UTC.
+fn this_month(now: Timestamp) -> Seconds {
+    let of_day = now.as_seconds().rem_euclid(i64::from(Seconds::DAY.0));
+    let at = jiff::Timestamp::from_second(now.as_seconds());
+    let day = at.map_or(1, |at| jiff::tz::Offset::UTC.to_datetime(at).day());
+    let seconds = i64::from(day - 1) * i64::from(Seconds::DAY.0) + of_day;
+    Seconds(u32::try_from(seconds).unwrap_or_default().max(60))
 }
 
 fn text_sender(
@@ -299,4 +308,17 @@ pub(super) fn budget(context: &Context<'_>, people: Option<u32>) -> Checks {
         checks.good(PHONES, NAME, format!("{per_day} texts and calls a day for {people} people"));
     }
     checks
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn month_begins_with_its_first_second() {
+        let passed = |text| this_month(Timestamp::parse(text).unwrap()).0;
+        assert_eq!(passed("2026-12-01T00:00:00Z"), 60);
+        assert_eq!(passed("2026-12-02T01:00:00Z"), Seconds::DAY.0 + 3_600);
+        assert_eq!(passed("2026-02-28T23:59:59Z"), 28 * Seconds::DAY.0 - 1);
+    }
 }

@@ -255,7 +255,10 @@ pub(super) async fn alarms(context: &Context<'_>) -> Checks {
             Err(error) => unknown(GROUP, "subscribers", &error, &mut checks),
         },
     }
-    match context.inspection.alarms_on(&format!("{}-", context.found.name)).await {
+    // Names of another stack may begin alike.
+    let on = context.inspection.alarms_on(&format!("{}-", context.found.name)).await;
+    let is_own = |alarm: &String| parts.resources.values().any(|name| name == alarm);
+    match on.map(|on| on.into_iter().filter(is_own).collect::<Vec<_>>()) {
         Ok(on) if on.is_empty() => checks.good(GROUP, "alarms", "none is on"),
         Ok(on) => checks.add(
             Verdict::Attention,
