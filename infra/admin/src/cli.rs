@@ -20,6 +20,7 @@ Examples:
   rekey --stack rekey-production doctor              whether everything works, and what to do where it does not
   rekey --local smoke --as aisyah --yes              a whole reset of a test account through the public address
   rekey --local directory test aisyah                whether the directory's functions can do their work
+  rekey --stack rekey-production keys rotate flows   what a rotation of these keys would do; --apply does it
   rekey config check parameters.json                 every error in the parameters
   rekey blocklist build passwords.txt                a compact file of refused passwords
   rekey completions bash > ~/.local/share/bash-completion/completions/rekey
@@ -158,6 +159,9 @@ pub enum Command {
     /// Tests the organisation's own directory
     #[command(subcommand)]
     Directory(Directory),
+    /// Rotates keys
+    #[command(subcommand)]
+    Keys(Keys),
     /// Checks parameters
     #[command(subcommand)]
     Config(Config),
@@ -259,6 +263,19 @@ pub enum Directory {
     },
 }
 
+/// The commands about keys.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Makes a new key for one use, and keeps the earlier ones; without --apply it only tells what would happen
+    Rotate {
+        /// The use: captcha, contacts, flows, messages, push or seeds
+        name: String,
+        /// Does it
+        #[arg(long, visible_alias = "yes")]
+        apply: bool,
+    },
+}
+
 /// The commands about parameters.
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -313,6 +330,7 @@ mod tests {
         for wrong in [
             &["directory", "test"][..],
             &["smoke"],
+            &["keys", "rotate"],
             &["smoke", "ali"],
             &["directory", "test", "a", "--yes"],
             &["import"],

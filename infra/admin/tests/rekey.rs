@@ -9,6 +9,7 @@
 
 mod directory;
 mod doctor;
+mod keys;
 mod smoke;
 mod support;
 

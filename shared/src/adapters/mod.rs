@@ -18,6 +18,8 @@ pub mod oidc;
 pub mod parameters;
 #[cfg(feature = "dynamodb")]
 pub mod population_cache;
+#[cfg(feature = "stack")]
+pub mod rotation;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(any(feature = "ses", feature = "sns", feature = "voice", feature = "web-push"))]

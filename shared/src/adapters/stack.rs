@@ -90,6 +90,13 @@ pub struct DeployedFunction {
     environment: Option<Environment>,
 }
 
+impl DeployedFunction {
+    /// Returns a variable of its environment.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.as_ref()?.variables.get(name).map(String::as_str)
+    }
+}
+
 /// Finds a stack by its name.
 ///
 /// # Errors

@@ -8,6 +8,7 @@ mod export;
 mod forget;
 mod help;
 mod import;
+mod keys;
 mod refused;
 mod show;
 mod smoke;
@@ -50,6 +51,7 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
             let options = directory::Options { login, write_test, yes: *yes };
             directory::test(global, &options, output).await
         }
+        Command::Keys(cli::Keys::Rotate { name, apply }) => keys::rotate(global, name, *apply, output).await,
         Command::Config(cli::Config::Check { file }) => config::check(global, file.as_deref(), output).await,
         Command::Blocklist(cli::BlocklistCommand::Build(options)) => blocklist::build(options, output),
         Command::Completions { shell } => {

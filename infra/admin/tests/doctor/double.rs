@@ -14,7 +14,7 @@ use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
 
-use crate::support::Rekey;
+use crate::support::{Ended, Rekey};
 
 /// Answers by call, such as `sns:GetSMSAttributes`, with a status.
 pub type Answers = BTreeMap<String, (u16, String)>;
@@ -50,16 +50,22 @@ impl Account {
         Self { endpoint, state }
     }
 
-    /// Runs `rekey doctor` with these answers in place of the healthy ones, and returns its status and its document.
-    pub async fn doctor(&self, answers: &[(&str, u16, &str)], arguments: &[&str]) -> (i32, Value) {
+    /// Runs a command with these answers in place of the healthy ones.
+    pub async fn run(&self, answers: &[(&str, u16, &str)], arguments: &[&str]) -> Ended {
         let healthy = self.state.answers.lock().unwrap().clone();
         for (call, status, body) in answers {
             let before =
                 self.state.answers.lock().unwrap().insert((*call).to_owned(), (*status, (*body).to_owned()));
-            assert!(before.is_some(), "{call} is no call of doctor");
+            assert!(before.is_some(), "{call} is no call of rekey");
         }
-        let ended = Rekey::run_on_stack(&self.endpoint, &[&["doctor", "--json"], arguments].concat()).await;
+        let ended = Rekey::run_on_stack(&self.endpoint, arguments).await;
         *self.state.answers.lock().unwrap() = healthy;
+        ended
+    }
+
+    /// Runs `rekey doctor`, and returns its status and its document.
+    pub async fn doctor(&self, answers: &[(&str, u16, &str)], arguments: &[&str]) -> (i32, Value) {
+        let ended = self.run(answers, &[&["doctor", "--json"], arguments].concat()).await;
         let document = serde_json::from_str(&ended.out);
         (ended.status, document.unwrap_or_else(|error| panic!("{error}: {ended:?}")))
     }
@@ -80,7 +86,9 @@ pub fn functions(account: &Account, change: &[(&str, &str)]) -> String {
     document.to_string()
 }
 
-/// The call for the configuration of the double's one function.
+/// The call that changes the configuration of the double's one function.
+pub const RENEWAL: &str = "lambda:PUT /2015-03-31/functions/rekey-DeliveryFunction-1/configuration";
+/// The call for its configuration.
 pub const CONFIGURATION: &str = "lambda:GET /2015-03-31/functions/rekey-DeliveryFunction-1/configuration";
 
 async fn answer(
@@ -141,6 +149,7 @@ fn healthy(variables: &BTreeMap<String, String>) -> Answers {
             "AWS::SQS::Queue",
             "https://sqs.ap-southeast-1.amazonaws.com/123456789012/dead",
         ),
+        resource("ServerErrorAlarm", "AWS::CloudWatch::Alarm", "rekey-ServerErrorAlarm-1"),
         resource("Domain", "AWS::ApiGatewayV2::DomainName", "reset.contoh.example"),
         resource("Api", "AWS::ApiGatewayV2::Api", "a1b2c3"),
     ]
@@ -163,6 +172,7 @@ fn healthy(variables: &BTreeMap<String, String>) -> Answers {
                 "Architectures": ["arm64"], "Environment": { "Variables": variables },
             })),
         ),
+        (RENEWAL, json(json!({ "LastUpdateStatus": "Successful" }))),
         (
             "lambda:GET /2016-08-19/account-settings",
             json(json!({ "AccountLimit": { "ConcurrentExecutions": 1000 }, "AccountUsage": {} })),

@@ -4,7 +4,7 @@ mod double;
 
 use serde_json::Value;
 
-pub use self::double::Account;
+pub use self::double::{Account, RENEWAL};
 use self::double::{CONFIGURATION, functions};
 use crate::support::Rekey;
 
@@ -173,7 +173,7 @@ async fn each_failure_has_its_verdict_and_next_action() {
                     r#"{"VerifiedForSendingStatus": true, "DkimAttributes": {"SigningEnabled": true, "Status": "PENDING", "Tokens": ["abc"]}}"#,
                 ),
                 ("sns:GetSMSAttributes", 200, "<attributes/>"),
-                ("monitoring:DescribeAlarms", 200, "<AlarmName>rekey-ServerErrorAlarm-1</AlarmName>"),
+                ("monitoring:DescribeAlarms", 200, "<AlarmName>rekey-ServerErrorAlarm-1</AlarmName><AlarmName>rekey-dev-OtherAlarm-2</AlarmName>"),
                 (
                     "sns:ListSubscriptionsByTopic",
                     200,
@@ -195,7 +195,7 @@ async fn each_failure_has_its_verdict_and_next_action() {
         ("sandbox", "190 of 200", "L-804C8AE8"),
         ("sender", "not signed", "abc._domainkey.contoh.example CNAME abc.dkim.amazonses.com"),
         ("budget", "70 days", "Set RekeySmsPerDay to 3"),
-        ("alarms", "rekey-ServerErrorAlarm-1", "runbooks.md"),
+        ("alarms", "on: rekey-ServerErrorAlarm-1", "runbooks.md"),
     ] {
         assert_check(&document, name, "warning", says, next);
     }

@@ -42,6 +42,14 @@ impl Rekey {
         Self { environment: LocalEnvironment::start(&options).await, folder }
     }
 
+    /// Stops the environment and starts it again with the same folder.
+    pub async fn restart(self, options: impl FnOnce(&Folder) -> Options) -> Self {
+        let Self { environment, folder } = self;
+        environment.stop().await;
+        let options = options(&folder);
+        Self { environment: LocalEnvironment::start(&options).await, folder }
+    }
+
     pub fn file(&self, name: &str, text: &str) -> String {
         self.folder.write(name, text).to_str().unwrap().to_owned()
     }

@@ -169,6 +169,17 @@ impl SignedClient {
         self.send("POST", path, headers, body).await
     }
 
+    /// Puts `body` to `path`.
+    #[cfg(feature = "stack")]
+    pub(in crate::adapters) async fn put(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Result<SignedAnswer, SignedError> {
+        self.send("PUT", path, headers, body).await
+    }
+
     /// Gets `path`, which has no query.
     #[cfg(feature = "stack")]
     pub(in crate::adapters) async fn get(&self, path: &str) -> Result<SignedAnswer, SignedError> {
