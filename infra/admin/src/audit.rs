@@ -56,6 +56,15 @@ pub async fn sync(deployment: &Deployment, options: &Sync) -> Result<(), Problem
     write(deployment, json!({ "event": "directory.synced" }), &fields).await
 }
 
+/// Writes that an operator rotates keys: a key of this id is `added`, or becomes the `current` one.
+///
+/// # Errors
+/// [`Problem`] if it can't be written; then the round must not follow.
+pub async fn keys_rotated(deployment: &Deployment, keys: &str, id: &str, round: &str) -> Result<(), Problem> {
+    let fields = json!({ "keys": keys, "key": id, "round": round });
+    write(deployment, json!({ "event": "keys.rotated" }), &fields).await
+}
+
 /// Writes that an operator imports a file.
 ///
 /// # Errors

@@ -17,6 +17,8 @@ pub enum Verdict {
     Bad,
     /// It can't be told.
     Unknown,
+    /// There is nothing to check here.
+    Skipped,
 }
 
 /// One check.
@@ -56,6 +58,28 @@ impl Checks {
         self.0.push(Check { group, name, verdict, says: says.into(), next: Some(next.into()) });
     }
 
+    /// Adds a check that does not apply here.
+    pub fn skip(&mut self, group: &'static str, name: &'static str, says: impl Into<String>) {
+        self.0.push(Check { group, name, verdict: Verdict::Skipped, says: says.into(), next: None });
+    }
+
+    /// Adds the checks of another list.
+    pub fn append(&mut self, other: Self) {
+        self.0.extend(other.0);
+    }
+
+    /// Turns what can't be told into what somebody should know.
+    pub fn unknown_as_attention(&mut self) {
+        for check in self.0.iter_mut().filter(|check| check.verdict == Verdict::Unknown) {
+            check.verdict = Verdict::Attention;
+        }
+    }
+
+    /// Returns how many checks have this result.
+    pub fn count(&self, verdict: Verdict) -> usize {
+        self.0.iter().filter(|check| check.verdict == verdict).count()
+    }
+
     /// Returns whether a check failed.
     pub fn has_failed(&self) -> bool {
         self.0.iter().any(|check| check.verdict == Verdict::Bad)
@@ -63,13 +87,14 @@ impl Checks {
 
     /// Writes all checks, and returns how the command ends.
     pub fn write(&self, output: &Output) -> Outcome {
-        let count = |verdict| self.0.iter().filter(|check| check.verdict == verdict).count();
-        let (good, attention) = (count(Verdict::Good), count(Verdict::Attention));
-        let (bad, unknown) = (count(Verdict::Bad), count(Verdict::Unknown));
+        let [good, attention, bad, unknown, skipped] =
+            [Verdict::Good, Verdict::Attention, Verdict::Bad, Verdict::Unknown, Verdict::Skipped]
+                .map(|verdict| self.count(verdict));
         if output.is_json() {
             output.json(&json!({
                 "checks": self.0.iter().map(Check::to_json).collect::<Vec<_>>(),
                 "ok": good, "warnings": attention, "failed": bad, "unknown": unknown,
+                "skipped": skipped,
             }));
         } else {
             let mut group = "";
@@ -80,7 +105,9 @@ impl Checks {
                 }
                 check.write(output);
             }
-            output.line(format!("\n  {good} ✔ · {attention} ! · {bad} ✘ · {unknown} ?"));
+            output.line(format!(
+                "\n  {good} ✔ ok · {attention} ! warnings · {bad} ✘ failed · {unknown} ? unknown · {skipped} – not checked"
+            ));
         }
         if bad > 0 { Outcome::Incomplete } else { Outcome::Done }
     }
@@ -88,16 +115,21 @@ impl Checks {
 
 impl Check {
     fn write(&self, output: &Output) {
-        let (mark, colour) = match self.verdict {
-            Verdict::Good => ("✔", AnsiColor::Green),
-            Verdict::Attention => ("!", AnsiColor::Yellow),
-            Verdict::Bad => ("✘", AnsiColor::Red),
-            Verdict::Unknown => ("?", AnsiColor::Yellow),
+        let (mark, word, colour) = match self.verdict {
+            Verdict::Good => ("✔", "ok", AnsiColor::Green),
+            Verdict::Attention => ("!", "warning", AnsiColor::Yellow),
+            Verdict::Bad => ("✘", "failed", AnsiColor::Red),
+            Verdict::Unknown => ("?", "unknown", AnsiColor::Yellow),
+            Verdict::Skipped => ("–", "", AnsiColor::BrightBlack),
         };
         let colour: Style = colour.on_default();
-        output.line(format!("  {colour}{mark}{colour:#} {:<12} {}", self.name, printable(&self.says)));
+        output.line(format!(
+            "  {colour}{mark} {word:<8}{colour:#}{:<13}{}",
+            self.name,
+            printable(&self.says)
+        ));
         if let Some(next) = &self.next {
-            output.line(format!("                 → {}", printable(next)));
+            output.line(format!("                         → {}", printable(next)));
         }
     }
 
@@ -107,6 +139,7 @@ impl Check {
             Verdict::Attention => "warning",
             Verdict::Bad => "failed",
             Verdict::Unknown => "unknown",
+            Verdict::Skipped => "skipped",
         };
         json!({
             "group": self.group, "name": self.name, "verdict": verdict, "says": self.says, "next": self.next,

@@ -17,9 +17,12 @@ Examples:
   rekey --stack rekey-production pass aisyah --reason 'lost phone'
   rekey --stack rekey-production export aisyah       all that is stored about a person, as JSON
   rekey --stack rekey-production forget aisyah       erases it
+  rekey --stack rekey-production doctor              whether everything works, and what to do where it does not
+  rekey --local smoke --as aisyah --yes              a whole reset of a test account through the public address
   rekey --local directory test aisyah                whether the directory's functions can do their work
   rekey --stack rekey-production report --html november.html   one page with charts
   rekey --stack rekey-production audit verify        whether the audit trail is whole
+  rekey --stack rekey-production keys rotate flows   what a rotation of these keys would do; --apply does it
   rekey config check parameters.json                 every error in the parameters
   rekey blocklist build passwords.txt                a compact file of refused passwords
   rekey completions bash > ~/.local/share/bash-completion/completions/rekey
@@ -32,6 +35,7 @@ Exit status:
   4    nobody has this login
   5    refused by the help desk's rules
   6    not done yet: another agent must repeat the command
+  7    no check failed, and some have warnings (doctor --strict)
   130  Ctrl-C
 
 A deployment is found by the name of its stack, with the credentials and the region of the environment:
@@ -153,9 +157,20 @@ pub enum Command {
     /// Checks and exports the audit trail
     #[command(subcommand)]
     Audit(Audit),
+    /// Checks a deployment, and says what to do where something stops people; changes nothing
+    Doctor {
+        /// Ends with status 7 if there are warnings
+        #[arg(long)]
+        strict: bool,
+    },
+    /// Resets the password of a test account through the public address, and shows each step with its time
+    Smoke(Smoke),
     /// Tests the organisation's own directory
     #[command(subcommand)]
     Directory(Directory),
+    /// Rotates keys
+    #[command(subcommand)]
+    Keys(Keys),
     /// Checks parameters
     #[command(subcommand)]
     Config(Config),
@@ -167,6 +182,23 @@ pub enum Command {
         /// The shell
         shell: Shell,
     },
+}
+
+/// The options of a whole reset.
+#[derive(Debug, Args)]
+pub struct Smoke {
+    /// A login of the test account; nobody knows its password afterwards
+    #[arg(long = "as", value_name = "LOGIN")]
+    pub login: String,
+    /// The method of each step, such as `email,sms`; the default takes the first ones that the pages offer
+    #[arg(long, value_name = "METHODS", value_delimiter = ',')]
+    pub by: Vec<String>,
+    /// Signs in to /security-info with the new password
+    #[arg(long)]
+    pub sign_in: bool,
+    /// Asks for no confirmation
+    #[arg(long)]
+    pub yes: bool,
 }
 
 /// How a caller is checked.
@@ -297,6 +329,19 @@ pub enum Directory {
     },
 }
 
+/// The commands about keys.
+#[derive(Debug, Subcommand)]
+pub enum Keys {
+    /// Makes a new key for one use, and keeps the earlier ones; without --apply it only tells what would happen
+    Rotate {
+        /// The use: captcha, contacts, flows, messages, push or seeds
+        name: String,
+        /// Does it
+        #[arg(long, visible_alias = "yes")]
+        apply: bool,
+    },
+}
+
 /// The commands about parameters.
 #[derive(Debug, Subcommand)]
 pub enum Config {
@@ -350,6 +395,9 @@ mod tests {
     fn wrong_usage_is_rejected() {
         for wrong in [
             &["directory", "test"][..],
+            &["smoke"],
+            &["keys", "rotate"],
+            &["smoke", "ali"],
             &["directory", "test", "a", "--yes"],
             &["import"],
             &["import", "f", "--apply", "--dry-run"],

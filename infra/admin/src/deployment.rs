@@ -16,7 +16,7 @@ use serde_json::Value;
 use shared::adapters::agents::{self, OperatorLog};
 use shared::adapters::aws::{SdkConfig, agent_key, config, emulated, with_region};
 use shared::adapters::parameters;
-use shared::adapters::stack::{self, Stack};
+use shared::adapters::stack::{self, DeployedFunction, Stack};
 use shared::adapters::system::SystemClock;
 use shared::domain::help_desk_call::{Act, HelpAnswer, What};
 use shared::domain::keys::Keyring;
@@ -72,7 +72,15 @@ impl Deployment {
     /// # Errors
     /// [`Problem`] that says what to do.
     pub async fn open(global: &Global, needed: &[&[&str]]) -> Result<Self, Problem> {
-        let Found { variables, aws, actor, name, operator_log } = find(global).await?;
+        Self::of(find(global).await?, needed).await
+    }
+
+    /// Opens a deployment that was found, as [`Deployment::open`] does.
+    ///
+    /// # Errors
+    /// [`Problem`] that says what to do.
+    pub async fn of(found: Found, needed: &[&[&str]]) -> Result<Self, Problem> {
+        let Found { variables, aws, actor, name, operator_log, stack } = found;
         let settings =
             Settings::from_pairs(variables.clone()).map_err(|error| rekey_people::Failure::all(error.0))?;
         let needed: Vec<String> = needed.iter().copied().flatten().map(ToString::to_string).collect();
@@ -84,7 +92,7 @@ impl Deployment {
         let process = process.map_err(|error| Problem::failed(with_causes(&error)))?;
         let flows = process.keyring("REKEY_SECRET_FLOWS");
         let flows = flows.map_err(|error| Problem::failed(with_causes(&error)))?;
-        let (settings, is_local) = (process.settings(), global.local.is_some());
+        let (settings, is_local) = (process.settings(), stack.is_none());
         Ok(Self { process, settings, flows, actor, name, is_local, variables, aws, operator_log })
     }
 }
@@ -136,12 +144,28 @@ impl Deployment {
 }
 
 /// Where a deployment was found.
-struct Found {
-    variables: BTreeMap<String, String>,
-    aws: SdkConfig,
-    actor: String,
-    name: String,
+#[derive(Clone)]
+pub struct Found {
+    /// The variables of its functions.
+    pub variables: BTreeMap<String, String>,
+    /// The credentials and the region, or the endpoint of a local environment.
+    pub aws: SdkConfig,
+    /// Who runs the command.
+    pub actor: String,
+    /// The name of the stack, or the address of the local environment.
+    pub name: String,
+    /// What the stack consists of; `None` for a local environment.
+    pub stack: Option<Parts>,
     operator_log: Option<String>,
+}
+
+/// What a stack consists of.
+#[derive(Clone)]
+pub struct Parts {
+    /// The names, addresses or ARNs of its resources, by their ids in template.yaml.
+    pub resources: BTreeMap<String, String>,
+    /// Its functions.
+    pub functions: Vec<DeployedFunction>,
 }
 
 /// Returns the variables of a deployment's functions.
@@ -152,7 +176,11 @@ pub async fn variables(global: &Global) -> Result<BTreeMap<String, String>, Prob
     Ok(find(global).await?.variables)
 }
 
-async fn find(global: &Global) -> Result<Found, Problem> {
+/// Finds a deployment.
+///
+/// # Errors
+/// [`Problem`] that says what to do.
+pub async fn find(global: &Global) -> Result<Found, Problem> {
     match (&global.local, &global.stack) {
         (Some(url), _) => local(url).await,
         (None, Some(name)) => deployed(name, global.region.clone()).await,
@@ -193,7 +221,14 @@ async fn local(url: &str) -> Result<Found, Problem> {
     let variable = |name: &str| variables.get(name).cloned().ok_or_else(|| unreachable("is another program"));
     let aws = emulated(&variable("AWS_ENDPOINT_URL")?, &variable("AWS_ACCESS_KEY_ID")?);
     let operator_log = Some(LOCAL_LOG.to_owned());
-    Ok(Found { variables, aws, actor: format!("local/{}", user()), name: url.to_owned(), operator_log })
+    Ok(Found {
+        variables,
+        aws,
+        actor: format!("local/{}", user()),
+        name: url.to_owned(),
+        operator_log,
+        stack: None,
+    })
 }
 
 fn not_loopback(url: &str) -> Problem {
@@ -283,12 +318,13 @@ async fn deployed(name: &str, region: Option<String>) -> Result<Found, Problem> 
             "sts:GetCallerIdentity failed: {error}. Check the network and the credentials"
         ))
     })?;
-    let Stack { mut variables, operator_log } =
+    let Stack { mut variables, operator_log, resources, functions } =
         stack::find(&aws, clock.clone(), name).await.map_err(failed)?;
     if let Some(parameter) = variables.get(PUBLIC_URL_PARAMETER) {
         let url = parameters::fetch(&aws, clock, parameter).await;
         let url = url.map_err(|error| Problem::failed(with_causes(&error)))?;
         variables.insert(PUBLIC_URL.to_owned(), url);
     }
-    Ok(Found { variables, aws, actor, name: name.to_owned(), operator_log })
+    let stack = Some(Parts { resources, functions });
+    Ok(Found { variables, aws, actor, name: name.to_owned(), operator_log, stack })
 }

@@ -12,6 +12,10 @@ pub enum Outcome {
     Done,
     /// It is done, and something needs a look: rows were refused, or a check failed.
     Incomplete,
+    /// It is done in part: a check could not be made.
+    InPart,
+    /// No check failed, and some have warnings, which the command line asked for as a failure.
+    Warnings,
 }
 
 impl From<Outcome> for ExitCode {
@@ -19,6 +23,8 @@ impl From<Outcome> for ExitCode {
         match outcome {
             Outcome::Done => Self::SUCCESS,
             Outcome::Incomplete => Self::from(3),
+            Outcome::InPart => Self::from(1),
+            Outcome::Warnings => Self::from(7),
         }
     }
 }

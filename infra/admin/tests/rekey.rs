@@ -9,6 +9,9 @@
 
 mod audit;
 mod directory;
+mod doctor;
+mod keys;
+mod smoke;
 mod support;
 
 use serde_json::{Value, json};

@@ -10,6 +10,8 @@ pub mod aws;
 pub mod directories;
 #[cfg(feature = "dynamodb")]
 pub mod dynamodb;
+#[cfg(feature = "stack")]
+pub mod inspection;
 #[cfg(feature = "memory")]
 pub mod memory;
 #[cfg(feature = "oidc")]
@@ -18,6 +20,8 @@ pub mod oidc;
 pub mod parameters;
 #[cfg(feature = "dynamodb")]
 pub mod population_cache;
+#[cfg(feature = "stack")]
+pub mod rotation;
 #[cfg(feature = "secrets")]
 pub mod secrets;
 #[cfg(any(feature = "ses", feature = "sns", feature = "voice", feature = "web-push"))]
@@ -36,5 +40,7 @@ pub mod stack;
 pub mod system;
 #[cfg(feature = "voice")]
 pub mod voice;
+#[cfg(feature = "stack")]
+pub mod web;
 #[cfg(feature = "web-push")]
 pub mod web_push;

@@ -77,6 +77,35 @@ pub struct Stack {
     pub variables: BTreeMap<String, String>,
     /// The name of the log of operators; `None` if an earlier template made the stack.
     pub operator_log: Option<String>,
+    /// The names, addresses or ARNs of all resources, by their ids in template.yaml.
+    pub resources: BTreeMap<String, String>,
+    /// The functions.
+    pub functions: Vec<DeployedFunction>,
+}
+
+/// A deployed function.
+#[derive(Clone, Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct DeployedFunction {
+    /// Its name.
+    pub function_name: String,
+    /// `Active` if it can be invoked.
+    #[serde(default)]
+    pub state: String,
+    /// `Successful` if the last deployment reached it.
+    #[serde(default)]
+    pub last_update_status: String,
+    /// The processor.
+    #[serde(default)]
+    pub architectures: Vec<String>,
+    environment: Option<Environment>,
+}
+
+impl DeployedFunction {
+    /// Returns a variable of its environment.
+    pub fn variable(&self, name: &str) -> Option<&str> {
+        self.environment.as_ref()?.variables.get(name).map(String::as_str)
+    }
 }
 
 /// Finds a stack by its name.
@@ -84,15 +113,17 @@ pub struct Stack {
 /// # Errors
 /// [`StackError`].
 pub async fn find(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Result<Stack, StackError> {
-    let Resources { functions, operator_log, .. } = resources(config, clock.clone(), stack).await?;
+    let Resources { functions, operator_log, all: resources, .. } =
+        resources(config, clock.clone(), stack).await?;
     let lambda = SignedClient::once(config, "lambda", TIMEOUT, clock);
-    let read = functions.iter().map(|name| variables(&lambda, name));
-    let all = try_join_all(read).await?.into_iter().flatten();
+    let functions = try_join_all(functions.iter().map(|name| configuration(&lambda, name))).await?;
+    let all =
+        functions.iter().filter_map(|function| function.environment.clone()).flat_map(|one| one.variables);
     let variables: BTreeMap<String, String> = all.filter(|(name, _)| name.starts_with("REKEY_")).collect();
     if variables.is_empty() {
         return Err(StackError::NoFunctions(stack.to_owned()));
     }
-    Ok(Stack { variables, operator_log })
+    Ok(Stack { variables, operator_log, resources, functions })
 }
 
 /// Returns the name of a stack's function for the help desk.
@@ -105,7 +136,7 @@ pub async fn find_help_desk(
     stack: &str,
 ) -> Result<String, StackError> {
     let found = resources(config, clock, stack).await?;
-    found.help_desk.ok_or_else(|| StackError::NoHelpDesk(stack.to_owned()))
+    found.named(HELP_DESK).ok_or_else(|| StackError::NoHelpDesk(stack.to_owned()))
 }
 
 /// Invokes the function for the help desk with an act of the agent whose credentials `config` has, and returns its
@@ -142,7 +173,7 @@ pub async fn find_directory_sync(
     stack: &str,
 ) -> Result<String, StackError> {
     let found = resources(config, clock, stack).await?;
-    found.directory_sync.ok_or_else(|| StackError::NoSync(stack.to_owned()))
+    found.named(DIRECTORY_SYNC).ok_or_else(|| StackError::NoSync(stack.to_owned()))
 }
 
 /// Invokes the function that syncs the directory, and returns its summary. A sync may take a quarter of an hour.
@@ -186,9 +217,15 @@ fn in_path(name: &str) -> String {
 #[derive(Default)]
 struct Resources {
     functions: Vec<String>,
-    help_desk: Option<String>,
-    directory_sync: Option<String>,
     operator_log: Option<String>,
+    /// The names of all resources, by logical id.
+    all: BTreeMap<String, String>,
+}
+
+impl Resources {
+    fn named(&self, id: &str) -> Option<String> {
+        self.all.get(id).cloned()
+    }
 }
 
 async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Result<Resources, StackError> {
@@ -214,11 +251,7 @@ async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Re
         for resource in text.split("<member>").skip(1) {
             let (id, name) =
                 (element(resource, "LogicalResourceId"), element(resource, "PhysicalResourceId"));
-            match id.as_deref() {
-                Some(HELP_DESK) => found.help_desk.clone_from(&name),
-                Some(DIRECTORY_SYNC) => found.directory_sync.clone_from(&name),
-                _ => {}
-            }
+            found.all.extend(id.clone().zip(name.clone()));
             if element(resource, "ResourceType").as_deref() == Some(FUNCTION) {
                 found.functions.extend(name);
             } else if id.as_deref() == Some(LOG) {
@@ -233,8 +266,8 @@ async fn resources(config: &SdkConfig, clock: Arc<dyn Clock>, stack: &str) -> Re
     if found.functions.is_empty() { Err(StackError::NoFunctions(stack.to_owned())) } else { Ok(found) }
 }
 
-/// Returns the environment variables of a function.
-async fn variables(lambda: &SignedClient, name: &str) -> Result<BTreeMap<String, String>, StackError> {
+/// Returns the configuration of a function.
+async fn configuration(lambda: &SignedClient, name: &str) -> Result<DeployedFunction, StackError> {
     const CALL: &str = "lambda:GetFunctionConfiguration";
     let path = format!("/2015-03-31/functions/{}/configuration", in_path(name));
     let answer = lambda.get(&path).await;
@@ -242,9 +275,7 @@ async fn variables(lambda: &SignedClient, name: &str) -> Result<BTreeMap<String,
     if answer.status != 200 {
         return Err(failed(CALL, refusal(&answer)));
     }
-    let found: Configuration =
-        serde_json::from_slice(&answer.body).map_err(|_| failed(CALL, "an unreadable answer".to_owned()))?;
-    Ok(found.environment.unwrap_or_default().variables)
+    serde_json::from_slice(&answer.body).map_err(|_| failed(CALL, "an unreadable answer".to_owned()))
 }
 
 async fn query(
@@ -275,13 +306,7 @@ fn code(answer: &SignedAnswer) -> String {
     element(&text, "Code").unwrap_or_else(|| format!("status {}", answer.status))
 }
 
-#[derive(Deserialize)]
-#[serde(rename_all = "PascalCase")]
-struct Configuration {
-    environment: Option<Environment>,
-}
-
-#[derive(Default, Deserialize)]
+#[derive(Clone, Debug, Default, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Environment {
     #[serde(default)]

@@ -291,6 +291,19 @@ fn leading_zeros(hash: &[u8]) -> u32 {
     u32::try_from(zeros).unwrap_or_default() * 8 + partial
 }
 
+/// Does the work of a challenge, as the page's script does: finds the first nonce of each puzzle, and joins them by dots.
+/// It takes 2^`difficulty` hashes for each puzzle, on average.
+pub fn solve(challenge: &str, difficulty: u8, puzzles: u8) -> String {
+    let solved = (0..puzzles).map(|puzzle| {
+        let begins = Sha256::new().chain_update(format!("{challenge}.{puzzle}."));
+        let is_solved = |nonce: &String| {
+            leading_zeros(&begins.clone().chain_update(nonce).finalize()) >= u32::from(difficulty)
+        };
+        (0_u64..).map(|nonce| nonce.to_string()).find(is_solved).unwrap_or_default()
+    });
+    solved.collect::<Vec<_>>().join(".")
+}
+
 /// A submitted solution: characters, work, or both, in valid form.
 pub struct Solution {
     characters: Option<String>,

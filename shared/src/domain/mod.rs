@@ -28,6 +28,7 @@ pub mod help_desk;
 pub mod help_desk_call;
 pub mod holder;
 pub mod import;
+pub mod key_rotation;
 pub mod keys;
 pub mod known_device;
 pub mod language;

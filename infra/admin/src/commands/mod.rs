@@ -5,14 +5,17 @@ mod audit;
 mod blocklist;
 mod config;
 mod directory;
+mod doctor;
 mod export;
 mod forget;
 mod help;
 mod import;
+mod keys;
 mod refused;
 mod report;
 mod show;
 mod sync;
+mod smoke;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 
@@ -48,6 +51,8 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
             audit::verify(global, *days, file.as_deref(), output).await
         }
         Command::Audit(cli::Audit::Export { days }) => audit::export(global, *days, output).await,
+        Command::Doctor { strict } => doctor::run(global, *strict, output).await,
+        Command::Smoke(options) => smoke::run(global, options, output).await,
         Command::Directory(cli::Directory::Test { login, write_test, yes }) => {
             let write_test = write_test.as_deref();
             let Some(login) = login.as_deref().or(write_test) else {
@@ -56,6 +61,7 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
             let options = directory::Options { login, write_test, yes: *yes };
             directory::test(global, &options, output).await
         }
+        Command::Keys(cli::Keys::Rotate { name, apply }) => keys::rotate(global, name, *apply, output).await,
         Command::Config(cli::Config::Check { file }) => config::check(global, file.as_deref(), output).await,
         Command::Blocklist(cli::BlocklistCommand::Build(options)) => blocklist::build(options, output),
         Command::Completions { shell } => {

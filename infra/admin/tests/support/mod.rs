@@ -42,6 +42,14 @@ impl Rekey {
         Self { environment: LocalEnvironment::start(&options).await, folder }
     }
 
+    /// Stops the environment and starts it again with the same folder.
+    pub async fn restart(self, options: impl FnOnce(&Folder) -> Options) -> Self {
+        let Self { environment, folder } = self;
+        environment.stop().await;
+        let options = options(&folder);
+        Self { environment: LocalEnvironment::start(&options).await, folder }
+    }
+
     pub fn file(&self, name: &str, text: &str) -> String {
         self.folder.write(name, text).to_str().unwrap().to_owned()
     }
@@ -50,7 +58,7 @@ impl Rekey {
         self.folder.path(name).to_str().unwrap().to_owned()
     }
 
-    fn inbox(&self) -> String {
+    pub fn inbox(&self) -> String {
         format!("http://{}", self.environment.local.dev_inbox_address)
     }
 
@@ -66,6 +74,16 @@ impl Rekey {
     pub async fn run_as(&self, user: &str, arguments: &[&str]) -> Ended {
         let mut command = command(&self.inbox(), arguments);
         command.env("USER", user);
+        Self::end(command).await
+    }
+
+    /// Runs a command on a stack of an AWS account at this address.
+    pub async fn run_on_stack(endpoint: &str, arguments: &[&str]) -> Ended {
+        let mut command = Command::new(env!("CARGO_BIN_EXE_rekey"));
+        command.args(["--stack", "rekey", "--region", "ap-southeast-1"]).args(arguments);
+        command.env("AWS_ENDPOINT_URL", endpoint);
+        command.env("AWS_ACCESS_KEY_ID", "local").env("AWS_SECRET_ACCESS_KEY", "none");
+        command.env_remove("RUST_LOG").stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped());
         Self::end(command).await
     }
 

@@ -467,6 +467,10 @@ impl Protocol {
                         (format!("ssm:{operation}"), member("Name").map(|name| ssm::parameter_arn(&name)))
                     }
                     logs::SERVICE => (format!("logs:{operation}"), None),
+                    "secretsmanager" => {
+                        let named = member("SecretId").map(|id| secrets::name_of(&id).to_owned());
+                        (format!("secretsmanager:{operation}"), named)
+                    }
                     other => (format!("{other}:{operation}"), None),
                 }
             }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs::{self, OpenOptions};
 use std::io::{self, Write as _};
 use std::os::unix::fs::OpenOptionsExt as _;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::{Mutex, MutexGuard, PoisonError};
 
 use serde::Deserialize;
@@ -21,13 +21,17 @@ use rekey_people::Failure;
 const BATCH: usize = 20;
 
 /// Secret values by name. It has no `Debug`, so that no log shows them.
-pub struct Secrets(Mutex<BTreeMap<String, String>>);
+pub struct Secrets {
+    values: Mutex<BTreeMap<String, String>>,
+    /// The file that they are kept in.
+    file: Option<PathBuf>,
+}
 
 impl Secrets {
     /// Generates new secrets.
     pub fn generate(system: &System, settings: &BTreeMap<String, SecretSettings>) -> Self {
         let secrets = settings.iter().map(|(name, settings)| (name.clone(), secret(system, settings)));
-        Self(Mutex::new(secrets.collect()))
+        Self { values: Mutex::new(secrets.collect()), file: None }
     }
 
     /// Reads the secrets of `file`, generates missing ones and writes the file, readable by its owner only.
@@ -58,7 +62,7 @@ impl Secrets {
                 failed(&format!("can't be written: {error}. Check the folder's permissions and free space"))
             })?;
         }
-        Ok(Self(Mutex::new(secrets)))
+        Ok(Self { values: Mutex::new(secrets), file: Some(file.to_owned()) })
     }
 
     /// Returns the value of a secret.
@@ -73,7 +77,7 @@ impl Secrets {
 
     /// A poisoned lock is safe to use: every secret is written in one step.
     fn lock(&self) -> MutexGuard<'_, BTreeMap<String, String>> {
-        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+        self.values.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Answers a call of `secretsmanager.<operation>`. It returns each secret that the caller `may_read`.
@@ -81,8 +85,10 @@ impl Secrets {
     /// # Errors
     /// [`ServiceError`] in the form of Secrets Manager.
     pub fn call(&self, operation: &str, body: &[u8], may_read: &dyn Fn(&str) -> bool) -> CallResult {
-        if operation != "BatchGetSecretValue" {
-            return Err(ServiceError::new("UnknownOperationException", unsupported(operation)));
+        match operation {
+            "BatchGetSecretValue" => {}
+            "PutSecretValue" => return self.put_value(body),
+            _ => return Err(ServiceError::new("UnknownOperationException", unsupported(operation))),
         }
         let call: BatchGetSecretValue = read_json(body)?;
         if !(1..=BATCH).contains(&call.secret_id_list.len()) {
@@ -102,6 +108,23 @@ impl Secrets {
             }
         }
         Ok(json!({ "SecretValues": values, "Errors": errors }))
+    }
+
+    /// Replaces a value, in its file too.
+    fn put_value(&self, body: &[u8]) -> CallResult {
+        let call: PutSecretValue = read_json(body)?;
+        let name = name_of(&call.secret_id);
+        let mut values = self.lock();
+        let Some(value) = values.get_mut(name) else {
+            let why = "Secrets Manager can't find the specified secret.";
+            return Err(ServiceError::new("ResourceNotFoundException", why));
+        };
+        *value = call.secret_string;
+        if let Some(file) = &self.file {
+            let written = write_private(file, &json!(*values).to_string());
+            written.map_err(|_| ServiceError::new("InternalServiceError", "The file can't be written."))?;
+        }
+        Ok(json!({ "ARN": secret_arn(name), "Name": name, "VersionId": call.client_request_token }))
     }
 
     fn entry(&self, id: &str) -> Option<Value> {
@@ -131,6 +154,14 @@ pub fn name_of(id: &str) -> &str {
 struct BatchGetSecretValue {
     #[serde(default)]
     secret_id_list: Vec<String>,
+}
+
+#[derive(Deserialize)]
+#[serde(rename_all = "PascalCase")]
+struct PutSecretValue {
+    secret_id: String,
+    secret_string: String,
+    client_request_token: String,
 }
 
 /// Rejection sampling: 256 isn't a multiple of 62, so larger bytes are drawn again.

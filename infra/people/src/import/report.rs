@@ -50,7 +50,8 @@ pub struct ReadinessCount {
 }
 
 impl ReadinessCount {
-    pub(super) const fn add(&mut self, readiness: Readiness) {
+    /// Counts a person.
+    pub const fn add(&mut self, readiness: Readiness) {
         match readiness {
             Readiness::Capable => self.capable += 1,
             Readiness::Partly => self.partly += 1,

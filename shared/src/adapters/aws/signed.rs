@@ -27,6 +27,8 @@ use crate::ports::Clock;
 pub(in crate::adapters) struct SignedClient {
     config: SdkConfig,
     service: &'static str,
+    /// The first label of the service's host.
+    host: &'static str,
     timeout: Duration,
     keeps_connections: bool,
     clock: Arc<dyn Clock>,
@@ -80,7 +82,8 @@ impl SignedClient {
     /// Returns a client of `service` (`sqs`) for operations that may be repeated.
     pub(in crate::adapters) fn new(config: &SdkConfig, service: &'static str, clock: Arc<dyn Clock>) -> Self {
         let config = config.clone();
-        Self { config, service, timeout: ATTEMPT, keeps_connections: true, clock, connector: OnceLock::new() }
+        let (timeout, connector) = (ATTEMPT, OnceLock::new());
+        Self { config, service, host: service, timeout, keeps_connections: true, clock, connector }
     }
 
     /// Returns a client for operations that must not be repeated, and that may take `timeout`. Each request has a
@@ -94,6 +97,12 @@ impl SignedClient {
         clock: Arc<dyn Clock>,
     ) -> Self {
         Self { timeout, keeps_connections: false, ..Self::new(config, service, clock) }
+    }
+
+    /// Returns the client for a service whose host begins with another label than its name: SES is at `email`.
+    #[cfg(feature = "stack")]
+    pub(in crate::adapters) fn at(self, host: &'static str) -> Self {
+        Self { host, ..self }
     }
 
     /// Calls an operation of a service that speaks JSON. `target` names it in the header `X-Amz-Target`. As the SDK's
@@ -158,6 +167,17 @@ impl SignedClient {
         body: &[u8],
     ) -> Result<SignedAnswer, SignedError> {
         self.send("POST", path, headers, body).await
+    }
+
+    /// Puts `body` to `path`.
+    #[cfg(feature = "stack")]
+    pub(in crate::adapters) async fn put(
+        &self,
+        path: &str,
+        headers: &[(&'static str, &str)],
+        body: &[u8],
+    ) -> Result<SignedAnswer, SignedError> {
+        self.send("PUT", path, headers, body).await
     }
 
     /// Gets `path`, which has no query.
@@ -235,7 +255,7 @@ impl SignedClient {
                 (false, true) => "amazonaws.com.cn",
                 (true, true) => "api.amazonwebservices.com.cn",
             };
-            format!("https://{}.{region}.{domain}", self.service)
+            format!("https://{}.{region}.{domain}", self.host)
         };
         let uri = format!("{endpoint}{path}");
         let mut request = HttpRequest::new(SdkBody::from(body));
@@ -314,5 +334,21 @@ fn failure(error: &ConnectorError) -> SignedError {
         SignedError::NoAnswer(CallError("no answer in time".to_owned()))
     } else {
         SignedError::NoAnswer(CallError("the connection ended".to_owned()))
+    }
+}
+
+#[cfg(all(test, feature = "stack", feature = "system"))]
+mod tests {
+    use super::*;
+    use crate::adapters::aws::{config, with_region};
+    use crate::adapters::system::SystemClock;
+
+    #[test]
+    fn host_may_differ_from_signed_name() {
+        let config = with_region(&config(), "ap-southeast-1".to_owned());
+        let client = |service| SignedClient::once(&config, service, ATTEMPT, Arc::new(SystemClock));
+        let address = |client: SignedClient| client.unsigned("GET", "/v2", &[], &[]).unwrap().1;
+        assert_eq!(address(client("ses").at("email")), "https://email.ap-southeast-1.amazonaws.com/v2");
+        assert_eq!(address(client("sns")), "https://sns.ap-southeast-1.amazonaws.com/v2");
     }
 }

@@ -76,6 +76,24 @@ pub(super) async fn test(
     if is_found || output.is_json() { Ok(outcome) } else { Err(Problem::not_found(options.login)) }
 }
 
+/// Checks the directory with a person as a sample, and returns the checks.
+///
+/// # Errors
+/// [`Problem`] if the copy can't be read or the event can't be written.
+pub(super) async fn examine_sample(
+    deployment: &Deployment,
+    name: &str,
+    login: &str,
+    checks: &mut Checks,
+) -> Result<(), Problem> {
+    let directory =
+        deployment.process.tested_directory().map_err(|error| Problem::failed(with_causes(&error)))?;
+    let copied = find::copied(deployment, login).await?;
+    audit::directory_test(deployment, copied.as_ref().map(|copied| &copied.account.id), false).await?;
+    let context = Context { deployment, directory: &directory, name };
+    context.examine(login, copied.as_ref(), checks).await.map(drop)
+}
+
 /// What the checks need.
 struct Context<'a> {
     deployment: &'a Deployment,

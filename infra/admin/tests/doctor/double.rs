@@ -1,0 +1,258 @@
+//! A test double of an AWS account with a stack. It answers as the API references of the services say, and hands calls
+//! of tables and keys on to a local environment.
+
+use std::collections::BTreeMap;
+use std::sync::{Arc, Mutex};
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{HeaderMap, Method, Request, Response, Uri};
+use http_body_util::{BodyExt as _, Full};
+use hyper_util::client::legacy::Client;
+use hyper_util::client::legacy::connect::HttpConnector;
+use hyper_util::rt::TokioExecutor;
+use serde_json::{Value, json};
+
+use crate::support::{Ended, Rekey};
+
+/// Answers by call, such as `sns:GetSMSAttributes`, with a status.
+pub type Answers = BTreeMap<String, (u16, String)>;
+
+/// A running account.
+pub struct Account {
+    pub endpoint: String,
+    state: Arc<Served>,
+}
+
+struct Served {
+    emulator: String,
+    answers: Mutex<Answers>,
+    calls: Mutex<Vec<String>>,
+    client: Client<HttpConnector, Full<Bytes>>,
+}
+
+impl Account {
+    /// Starts an account where everything is as it should be, with the people of a local environment.
+    pub async fn start(rekey: &Rekey) -> Self {
+        let client = Client::builder(TokioExecutor::new()).build_http();
+        let emulator = rekey.environment.local.emulator.endpoint().to_owned();
+        let uri: Uri = format!("{}/environment", rekey.inbox()).parse().unwrap();
+        let request = Request::get(uri).header("accept", "application/json").body(Full::default()).unwrap();
+        let body = client.request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
+        let variables: BTreeMap<String, String> = serde_json::from_slice(&body).unwrap();
+        let answers = Mutex::new(healthy(&variables));
+        let state = Arc::new(Served { emulator, answers, calls: Mutex::default(), client });
+        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let endpoint = format!("http://{}", listener.local_addr().unwrap());
+        let router = Router::new().fallback(answer).with_state(state.clone());
+        tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
+        Self { endpoint, state }
+    }
+
+    /// Runs a command with these answers in place of the healthy ones.
+    pub async fn run(&self, answers: &[(&str, u16, &str)], arguments: &[&str]) -> Ended {
+        let healthy = self.state.answers.lock().unwrap().clone();
+        for (call, status, body) in answers {
+            let before =
+                self.state.answers.lock().unwrap().insert((*call).to_owned(), (*status, (*body).to_owned()));
+            assert!(before.is_some(), "{call} is no call of rekey");
+        }
+        let ended = Rekey::run_on_stack(&self.endpoint, arguments).await;
+        *self.state.answers.lock().unwrap() = healthy;
+        ended
+    }
+
+    /// Runs `rekey doctor`, and returns its status and its document.
+    pub async fn doctor(&self, answers: &[(&str, u16, &str)], arguments: &[&str]) -> (i32, Value) {
+        let ended = self.run(answers, &[&["doctor", "--json"], arguments].concat()).await;
+        let document = serde_json::from_str(&ended.out);
+        (ended.status, document.unwrap_or_else(|error| panic!("{error}: {ended:?}")))
+    }
+
+    /// Returns every call that was made.
+    pub fn calls(&self) -> Vec<String> {
+        self.state.calls.lock().unwrap().clone()
+    }
+}
+
+/// Returns the variable of a function after a change of the healthy ones.
+pub fn functions(account: &Account, change: &[(&str, &str)]) -> String {
+    let answers = account.state.answers.lock().unwrap();
+    let mut document: Value = serde_json::from_str(&answers[CONFIGURATION].1).unwrap();
+    for (name, value) in change {
+        document["Environment"]["Variables"][*name] = json!(value);
+    }
+    document.to_string()
+}
+
+/// The call that changes the configuration of the double's one function.
+pub const RENEWAL: &str = "lambda:PUT /2015-03-31/functions/rekey-DeliveryFunction-1/configuration";
+/// The call for its configuration.
+pub const CONFIGURATION: &str = "lambda:GET /2015-03-31/functions/rekey-DeliveryFunction-1/configuration";
+
+async fn answer(
+    State(served): State<Arc<Served>>,
+    method: Method,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Bytes,
+) -> Response<Body> {
+    let text = |name: &str| headers.get(name).map(|value| value.to_str().unwrap());
+    let authorization = text("authorization").expect("every call is signed");
+    let scope = authorization.split("Credential=").nth(1).unwrap().split(',').next().unwrap();
+    let [_, _, region, service, end] = scope.split('/').collect::<Vec<_>>().try_into().unwrap();
+    assert_eq!((region, end), ("ap-southeast-1", "aws4_request"));
+    let form: Vec<(String, String)> =
+        std::str::from_utf8(&body).unwrap().split('&').filter_map(pair).collect();
+    let operation = if let Some(target) = text("x-amz-target") {
+        target.rsplit('.').next().unwrap().to_owned()
+    } else if let Some((_, action)) = form.iter().find(|(name, _)| name == "Action") {
+        action.clone()
+    } else {
+        format!("{method} {}", uri.path())
+    };
+    let call = format!("{service}:{operation}");
+    served.calls.lock().unwrap().push(call.clone());
+    let found = served.answers.lock().unwrap().get(&call).cloned();
+    if let Some((status, mut body)) = found {
+        if status == 200 && body.starts_with('<') {
+            body = format!("<{operation}Response>{body}</{operation}Response>");
+        }
+        return Response::builder().status(status).body(Body::from(body)).unwrap();
+    }
+    assert!(["dynamodb", "secretsmanager"].contains(&service), "doctor makes the unexpected call {call}");
+    let mut request = Request::post(format!("{}/", served.emulator));
+    *request.headers_mut().unwrap() = headers;
+    let answer = served.client.request(request.body(Full::new(body)).unwrap()).await.unwrap();
+    answer.map(Body::new)
+}
+
+fn pair(field: &str) -> Option<(String, String)> {
+    field.split_once('=').map(|(name, value)| (name.to_owned(), value.to_owned()))
+}
+
+fn healthy(variables: &BTreeMap<String, String>) -> Answers {
+    let variables: BTreeMap<&String, &String> =
+        variables.iter().filter(|(name, _)| name.starts_with("REKEY_")).collect();
+    let resource = |id: &str, kind: &str, name: &str| {
+        format!(
+            "<member><LogicalResourceId>{id}</LogicalResourceId><PhysicalResourceId>{name}</PhysicalResourceId>\
+             <ResourceType>{kind}</ResourceType></member>"
+        )
+    };
+    let resources = [
+        resource("DeliveryFunction", "AWS::Lambda::Function", "rekey-DeliveryFunction-1"),
+        resource("Alarms", "AWS::SNS::Topic", "arn:aws:sns:ap-southeast-1:123456789012:rekey-Alarms-1"),
+        resource(
+            "DeadLetterQueue",
+            "AWS::SQS::Queue",
+            "https://sqs.ap-southeast-1.amazonaws.com/123456789012/dead",
+        ),
+        resource("ServerErrorAlarm", "AWS::CloudWatch::Alarm", "rekey-ServerErrorAlarm-1"),
+        resource("Domain", "AWS::ApiGatewayV2::DomainName", "reset.contoh.example"),
+        resource("Api", "AWS::ApiGatewayV2::Api", "a1b2c3"),
+    ]
+    .concat();
+    let number = json!({
+        "PhoneNumber": "+60300000000", "PhoneNumberId": "phone-1", "PhoneNumberArn": "arn:aws:sms-voice:x:1:phone-number/phone-1",
+        "Status": "ACTIVE", "NumberCapabilities": ["SMS", "VOICE"], "IsoCountryCode": "MY",
+    });
+    let json = |value: Value| value.to_string();
+    let domain = variables[&"REKEY_MAIL_FROM".to_owned()].rsplit('@').next().unwrap();
+    let address = variables[&"REKEY_MAIL_FROM".to_owned()].replace('@', "%40");
+    let answers = [
+        ("sts:GetCallerIdentity", "<Arn>arn:aws:sts::123456789012:assumed-role/Operator/aminah</Arn>".to_owned()),
+        ("cloudformation:ListStackResources", format!("<R>{resources}</R>")),
+        ("cloudformation:DescribeStacks", "<StackStatus>UPDATE_COMPLETE</StackStatus>".to_owned()),
+        (
+            CONFIGURATION,
+            json(json!({
+                "FunctionName": "rekey-DeliveryFunction-1", "State": "Active", "LastUpdateStatus": "Successful",
+                "Architectures": ["arm64"], "Environment": { "Variables": variables },
+            })),
+        ),
+        (RENEWAL, json(json!({ "LastUpdateStatus": "Successful" }))),
+        (
+            "lambda:GET /2016-08-19/account-settings",
+            json(json!({ "AccountLimit": { "ConcurrentExecutions": 1000 }, "AccountUsage": {} })),
+        ),
+        (
+            "dynamodb:DescribeTable",
+            json(json!({ "Table": { "TableStatus": "ACTIVE", "DeletionProtectionEnabled": true } })),
+        ),
+        (
+            "dynamodb:DescribeContinuousBackups",
+            json(json!({ "ContinuousBackupsDescription": {
+                "ContinuousBackupsStatus": "ENABLED",
+                "PointInTimeRecoveryDescription": { "PointInTimeRecoveryStatus": "ENABLED" },
+            } })),
+        ),
+        ("secretsmanager:DescribeSecret", json(json!({ "LastChangedDate": 1_780_000_000.5 }))),
+        ("sqs:GetQueueAttributes", json(json!({ "Attributes": { "ApproximateNumberOfMessages": "0" } }))),
+        (
+            "apigateway:GET /v2/apis/a1b2c3",
+            json(json!({ "apiId": "a1b2c3", "disableExecuteApiEndpoint": true })),
+        ),
+        (
+            "apigateway:GET /v2/domainnames/reset.contoh.example",
+            json(json!({ "domainNameConfigurations": [{
+                "certificateArn": "arn:aws:acm:x:1:certificate/1", "domainNameStatus": "AVAILABLE",
+            }] })),
+        ),
+        (
+            "acm:DescribeCertificate",
+            json(json!({ "Certificate": { "Status": "ISSUED", "NotAfter": 4_000_000_000.0 } })),
+        ),
+        (
+            "ses:GET /v2/email/account",
+            json(json!({
+                "ProductionAccessEnabled": true, "SendingEnabled": true, "EnforcementStatus": "HEALTHY",
+                "SendQuota": { "Max24HourSend": 50000.0, "MaxSendRate": 14.0, "SentLast24Hours": 120.0 },
+            })),
+        ),
+        (
+            "sns:GetSMSSandboxAccountStatus",
+            "<GetSMSSandboxAccountStatusResult><IsInSandbox>false</IsInSandbox></GetSMSSandboxAccountStatusResult>"
+                .to_owned(),
+        ),
+        (
+            "sns:GetSMSAttributes",
+            "<attributes><entry><key>MonthlySpendLimit</key><value>300</value></entry></attributes>".to_owned(),
+        ),
+        (
+            "monitoring:GetMetricStatistics",
+            "<Datapoints><member><Maximum>4.0</Maximum></member><member><Maximum>11.5</Maximum></member></Datapoints>"
+                .to_owned(),
+        ),
+        ("sms-voice:DescribePhoneNumbers", json(json!({ "PhoneNumbers": [number] }))),
+        (
+            "sms-voice:DescribeAccountAttributes",
+            json(json!({ "AccountAttributes": [{ "Name": "ACCOUNT_TIER", "Value": "PRODUCTION" }] })),
+        ),
+        (
+            "sms-voice:DescribeSpendLimits",
+            json(json!({ "SpendLimits": [
+                { "Name": "TEXT_MESSAGE_MONTHLY_SPEND_LIMIT", "EnforcedLimit": 1, "MaxLimit": 1, "Overridden": false },
+                { "Name": "VOICE_MESSAGE_MONTHLY_SPEND_LIMIT", "EnforcedLimit": 50, "MaxLimit": 50, "Overridden": true },
+            ] })),
+        ),
+        (
+            "sns:ListSubscriptionsByTopic",
+            "<Subscriptions><member><SubscriptionArn>arn:aws:sns:x:1:rekey-Alarms-1:5</SubscriptionArn></member></Subscriptions>"
+                .to_owned(),
+        ),
+        ("monitoring:DescribeAlarms", "<MetricAlarms/>".to_owned()),
+    ];
+    let mut answers: Answers =
+        answers.into_iter().map(|(call, body)| (call.to_owned(), (200, body))).collect();
+    let identity = json(json!({
+        "IdentityType": "DOMAIN", "VerifiedForSendingStatus": true,
+        "DkimAttributes": { "SigningEnabled": true, "Status": "SUCCESS", "Tokens": ["one", "two"] },
+        "MailFromAttributes": { "MailFromDomain": "bounce.contoh.example", "MailFromDomainStatus": "SUCCESS" },
+    }));
+    let missing = json(json!({ "message": "Email identity does not exist." }));
+    answers.insert(format!("ses:GET /v2/email/identities/{address}"), (404, missing));
+    answers.insert(format!("ses:GET /v2/email/identities/{domain}"), (200, identity));
+    answers
+}
