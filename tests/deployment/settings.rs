@@ -25,6 +25,7 @@ const STACK_PARAMETERS: &[&str] = &[
     "DirectoryDualStack",
     "DirectorySecurityGroups",
     "DirectorySubnets",
+    "FunctionConcurrency",
     "HostedZoneId",
     "KmsKeyArn",
     "LogRetentionDays",
