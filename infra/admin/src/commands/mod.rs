@@ -14,8 +14,8 @@ mod keys;
 mod refused;
 mod report;
 mod show;
-mod sync;
 mod smoke;
+mod sync;
 
 use std::io::{self, BufRead as _, IsTerminal as _, Write as _};
 

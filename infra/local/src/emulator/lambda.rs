@@ -16,7 +16,7 @@ use super::wire::{ServiceError, json_response};
 /// The longest run of most functions: their timeout in template.yaml.
 pub const TIMEOUT: Duration = Duration::from_secs(10);
 /// The longest run of `directory-sync`, which reads everybody: its timeout in template.yaml.
-pub const SYNC_TIMEOUT: Duration = Duration::from_secs(900);
+pub const SYNC_TIMEOUT: Duration = Duration::from_mins(15);
 
 /// A function that takes JSON and returns JSON, or the reason why it failed.
 pub type Invoke =
