@@ -38,5 +38,7 @@ mod rotation;
 mod secrets;
 mod security_info;
 mod sign_in;
+#[cfg(test)]
+mod stored_items;
 mod undelivered;
 mod web;
