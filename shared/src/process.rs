@@ -15,6 +15,8 @@ use crate::adapters::agents::{OperatorLog, StsAgents};
 #[cfg(feature = "audit-trail")]
 use crate::adapters::audit_trail::CloudWatchTrail;
 use crate::adapters::aws::SdkConfig;
+#[cfg(any(feature = "ses", feature = "sns", feature = "voice"))]
+use crate::adapters::aws::with_region;
 #[cfg(feature = "directory-sync")]
 use crate::adapters::directories::DynamoAccountCopy;
 #[cfg(feature = "ldap")]
@@ -723,23 +725,34 @@ impl Process {
         Ok(Arc::new(CloudWatchTrail::new(&self.parts.aws, self.clock(), operators)))
     }
 
+    /// Returns the configuration of the senders. Not every region has them, and a sender is registered in one.
+    #[cfg(any(feature = "ses", feature = "sns", feature = "voice"))]
+    fn messages_config(&self) -> SdkConfig {
+        let aws = &self.parts.aws;
+        self.parts
+            .settings
+            .message_region
+            .clone()
+            .map_or_else(|| aws.clone(), |region| with_region(aws, region))
+    }
+
     /// Returns the sender of mail, over SES.
     #[cfg(feature = "ses")]
     pub fn mails(&self) -> Arc<dyn ports::MailSender> {
         let settings = &self.parts.settings;
-        Arc::new(SesMails::new(&self.parts.aws, &settings.organisation, &settings.mail_from))
+        Arc::new(SesMails::new(&self.messages_config(), &settings.organisation, &settings.mail_from))
     }
 
     /// Returns the sender of texts, over SNS.
     #[cfg(feature = "sns")]
     pub fn texts(&self) -> Arc<dyn ports::TextSender> {
-        Arc::new(SnsTexts::new(&self.parts.aws, self.parts.settings.sms_sender_id.clone()))
+        Arc::new(SnsTexts::new(&self.messages_config(), self.parts.settings.sms_sender_id.clone()))
     }
 
     /// Returns the caller, over AWS End User Messaging.
     #[cfg(feature = "voice")]
     pub fn calls(&self) -> Arc<dyn ports::VoiceSender> {
-        Arc::new(VoiceCalls::new(&self.parts.aws, self.parts.settings.voice_origin.clone()))
+        Arc::new(VoiceCalls::new(&self.messages_config(), self.parts.settings.voice_origin.clone()))
     }
 
     /// Returns the sender of pushes.

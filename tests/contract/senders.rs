@@ -1,9 +1,12 @@
 //! Sends texts through SNS and email through SES.
 
+use shared::adapters::aws::with_region;
 use shared::adapters::ses::SesMails;
 use shared::adapters::sns::SnsTexts;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::ports::{Mail, MailSender as _, SendError, TextSender as _};
+use shared::process::Process;
+use shared::settings::Settings;
 
 use crate::moto::Moto;
 
@@ -49,6 +52,24 @@ async fn ses_accepts_mail_only_from_verified_sender() {
     assert_eq!(held[0]["destinations"]["ToAddresses"][0], "aisyah@mail.example");
     assert_eq!(held[0]["subject"], "验证码");
     assert_eq!(held[0]["body"], "<p>1234 5678</p>", "of the two parts moto keeps the last");
+}
+
+/// A sender is verified in one region, which need not be that of the functions.
+#[tokio::test]
+async fn mail_leaves_from_the_message_region() {
+    let moto = Moto::start().await;
+    let from = "no-reply@contoh.example";
+    let elsewhere = aws_sdk_ses::Client::new(&with_region(&moto.config(), "eu-west-1".to_owned()));
+    elsewhere.verify_email_identity().email_address(from).send().await.unwrap();
+    let to = EmailAddress::from_stored("aisyah@mail.example".into());
+    let mail = Mail { subject: "x", text: "x", html: "<p>x</p>" };
+    for (region, arrives) in [("", false), ("eu-west-1", true)] {
+        let pairs = [("REKEY_MAIL_FROM", from), ("REKEY_MESSAGE_REGION", region)];
+        let settings = Settings::from_pairs(pairs.map(|(name, value)| (name.to_owned(), value.to_owned())));
+        let process = Process::for_operator(settings.unwrap(), moto.config(), Box::new(|_| None)).await;
+        let sent = process.unwrap().mails().send_mail(&to, &mail).await;
+        assert_eq!(sent.is_ok(), arrives, "{region}: {sent:?}");
+    }
 }
 
 /// Controls: C-070.

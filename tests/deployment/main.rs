@@ -5,6 +5,8 @@
 #[cfg(test)]
 mod blocklist;
 #[cfg(test)]
+mod cloudfront;
+#[cfg(test)]
 mod controls;
 #[cfg(test)]
 mod documents;
@@ -16,6 +18,8 @@ mod import_cycles;
 mod imports;
 #[cfg(test)]
 mod layering;
+#[cfg(test)]
+mod parameters;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]

@@ -188,6 +188,36 @@ fn own_key_encrypts_everything() {
     assert_eq!(roles, template.of_type("AWS::IAM::Role").into_keys().collect());
 }
 
+/// Whoever may delete log groups can't delete the copy before its day.
+/// Controls: C-251.
+#[test]
+fn every_log_is_copied_into_a_locked_bucket() {
+    let template = template();
+    let bucket = template.resource("LogBucket");
+    assert_eq!(bucket["DeletionPolicy"], "Retain");
+    let properties = &bucket["Properties"];
+    assert_eq!(properties["ObjectLockEnabled"], true);
+    let lock = &properties["ObjectLockConfiguration"]["Rule"]["DefaultRetention"];
+    assert_eq!(target(&lock["Days"]).as_deref(), Some("LogBucketDays"));
+    assert_eq!(
+        serde_json::to_value(&lock["Mode"]).unwrap(),
+        serde_json::json!({ "!If": ["IsProduction", "COMPLIANCE", "GOVERNANCE"] })
+    );
+    for block in ["BlockPublicAcls", "BlockPublicPolicy", "IgnorePublicAcls", "RestrictPublicBuckets"] {
+        assert_eq!(properties["PublicAccessBlockConfiguration"][block], true, "{block}");
+    }
+    let copied: BTreeSet<String> = template
+        .of_type("AWS::Logs::SubscriptionFilter")
+        .values()
+        .map(|filter| {
+            assert_eq!(filter["Properties"]["FilterPattern"], "", "a copy has every line");
+            assert_eq!(target(&filter["Properties"]["DestinationArn"]).as_deref(), Some("LogStream"));
+            target(&filter["Properties"]["LogGroupName"]).unwrap()
+        })
+        .collect();
+    assert_eq!(copied, template.of_type("AWS::Logs::LogGroup").into_keys().collect());
+}
+
 /// Controls: C-072.
 #[test]
 fn api_is_throttled_and_logs_no_path() {

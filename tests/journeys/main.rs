@@ -41,5 +41,7 @@ mod secrets;
 mod security_info;
 mod sign_in;
 mod support_codes;
+#[cfg(test)]
+mod stored_items;
 mod undelivered;
 mod web;

@@ -111,6 +111,14 @@ pub fn read(file: &str, bytes: &[u8], rules: &Rules<'_>) -> Result<People, Failu
     Ok(People { file: file.to_owned(), header, people, refused, warnings })
 }
 
+/// Returns the line that a record begins in. The reader's position is before the empty lines, and before the second
+/// character of a Windows line end, that it skips first.
+fn line(text: &str, at: &csv::Position) -> u64 {
+    let start = usize::try_from(at.byte()).unwrap_or(usize::MAX);
+    let skipped = text.as_bytes().iter().skip(start).take_while(|byte| matches!(byte, b'\r' | b'\n'));
+    at.line() + skipped.map(|byte| u64::from(*byte == b'\n')).sum::<u64>()
+}
+
 fn csv_table(file: &str, bytes: &[u8], warnings: &mut Vec<Remark>) -> Result<Table, Failure> {
     let decoded = text::decode(bytes).map_err(|text::NotText { row, byte }| {
         Failure::new(format!(
@@ -137,7 +145,7 @@ fn csv_table(file: &str, bytes: &[u8], warnings: &mut Vec<Remark>) -> Result<Tab
         let record = record.map_err(|error| {
             Failure::new(format!("{file}: {}. Correct this row", error.to_string().replace('\n', " ")))
         })?;
-        table.rows.push((rows.skipped + record.position().map_or(0, csv::Position::line), record));
+        table.rows.push((rows.skipped + record.position().map_or(0, |at| line(rows.text, at)), record));
     }
     Ok(table)
 }

@@ -84,7 +84,7 @@ impl LoadServiceConfig for Environment {
 }
 
 /// Returns a configuration for another region.
-#[cfg(feature = "stack")]
+#[cfg(any(feature = "stack", feature = "ses", feature = "sns", feature = "voice"))]
 pub fn with_region(config: &SdkConfig, region: String) -> SdkConfig {
     config.to_builder().region(Region::new(region)).build()
 }

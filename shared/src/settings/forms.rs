@@ -158,6 +158,16 @@ pub(super) fn mail_from(text: &str) -> Parsed<EmailAddress> {
     EmailAddress::parse(text).map_err(|_| "is not an email address. Use one such as no-reply@contoh.example")
 }
 
+pub(super) fn region(name: &str) -> Parsed<String> {
+    let parts: Vec<&str> = name.split('-').collect();
+    let fits = matches!(&parts[..], [area, middle @ .., number]
+        if area.len() == 2 && !middle.is_empty() && number.parse::<u8>().is_ok())
+        && parts[..parts.len() - 1]
+            .iter()
+            .all(|part| !part.is_empty() && part.bytes().all(|b| b.is_ascii_lowercase()));
+    fits.then(|| name.to_owned()).ok_or("is not an AWS region. Use its name, such as ap-southeast-1")
+}
+
 pub(super) fn sms_sender_id(id: &str) -> Parsed<String> {
     let fits = (1..=11).contains(&id.len()) && id.bytes().all(|b| b.is_ascii_alphanumeric());
     fits.then(|| id.to_owned())

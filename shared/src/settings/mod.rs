@@ -128,6 +128,8 @@ pub struct Settings {
     pub languages: Vec<Language>,
     /// `REKEY_MAIL_FROM`: the sender address of mail.
     pub mail_from: EmailAddress,
+    /// `REKEY_MESSAGE_REGION`: the AWS region of mail, texts and calls, where it is not the functions' own.
+    pub message_region: Option<String>,
     /// `REKEY_SMS_SENDER_ID`: the alphanumeric sender of texts, if there is one.
     pub sms_sender_id: Option<String>,
     /// `REKEY_VOICE_ORIGIN`: the origin of calls: a telephone number of the AWS account, its id or ARN, or a
@@ -239,6 +241,7 @@ impl Settings {
             mail_from: reader
                 .one("REKEY_MAIL_FROM", "no-reply@rekey.example", forms::mail_from)
                 .unwrap_or_else(|| EmailAddress::from_stored(String::new())),
+            message_region: reader.one("REKEY_MESSAGE_REGION", "", forms::region),
             sms_sender_id: reader.one("REKEY_SMS_SENDER_ID", "", forms::sms_sender_id),
             voice_origin: reader.one("REKEY_VOICE_ORIGIN", "", forms::voice_origin),
             without_origin: Vec::new(),
@@ -527,6 +530,20 @@ mod tests {
         assert!(error.to_string().starts_with("REKEY_METHODS: "), "{error}");
         let origin = ("REKEY_VOICE_ORIGIN", "+60300000000");
         assert!(read(&[("REKEY_METHODS", "mobile_call,office_call"), origin]).is_ok());
+    }
+
+    #[test]
+    fn message_region_is_a_region_or_none() {
+        let read = |name| read(&[("REKEY_MESSAGE_REGION", name)]).map(|settings| settings.message_region);
+        for region in ["ap-southeast-1", "us-gov-west-1"] {
+            assert_eq!(read(region).unwrap().as_deref(), Some(region));
+        }
+        assert_eq!(read("").unwrap(), None);
+        for other in
+            ["Singapore", "ap-southeast", "ap--1", "ap-1", "AP-southeast-1", "ap-southeast-1.example"]
+        {
+            assert!(read(other).is_err(), "{other}");
+        }
     }
 
     #[test]

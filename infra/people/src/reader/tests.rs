@@ -51,6 +51,35 @@ fn two_columns_in_any_order_are_sufficient() {
     assert!(people[0].password.is_none() && people[0].mobile.is_none());
 }
 
+/// The file of `infra/guides/leaving-microsoft.md`, as PowerShell writes it: every field in quotes, a null as an empty
+/// field, numbers in the form of Microsoft Graph.
+#[test]
+fn export_of_microsoft_entra_is_read() {
+    let text = "\u{feff}\"login\",\"name\",\"email\",\"alternate_email\",\"mobile\",\"office_phone\",\"state\"\r\n\
+        \"s1180231@student.contoh.example\",\"Nur Aisyah binti Rahman\",\"s1180231@student.contoh.example\",\
+        \"aisyah@mail.example\",\"+60 123456798\",\"\",\"active\"\r\n\
+        \"lim@contoh.example\",\"Lim \"\"Mei\"\" Hua, Dr.\",,\"\",\"+60 162345678\",\"+60 326912345x4321\",\"disabled\"\r\n";
+    let read = read(text).unwrap();
+    let extension = "people.csv: row 3, column office_phone: the extension is ignored: calls ring at the number before it";
+    assert_eq!(lines(&read), [extension]);
+    let [aisyah, lim] = &read.people[..] else { panic!("{:?}", read.people.len()) };
+    assert_eq!(aisyah.names[0].as_str(), "s1180231", "the domain of RekeyLoginDomains needs no typing");
+    assert_eq!(aisyah.mobile.as_ref().unwrap().expose(), "+60123456798");
+    assert_eq!(aisyah.alternate_email.as_ref().unwrap().expose(), "aisyah@mail.example");
+    assert_eq!(lim.name, "Lim \"Mei\" Hua, Dr.");
+    assert_eq!(lim.mobile.as_ref().unwrap().expose(), "+60162345678");
+    assert_eq!(lim.state, AccountState::Disabled);
+}
+
+#[test]
+fn rows_are_counted_the_same_at_every_line_end() {
+    for end in ["\n", "\r\n"] {
+        let file = ["login,name", "a,A", "", "b,", "c,C", ""].join(end);
+        let expected = "people.csv: row 4, column name: the field is empty. Enter the person's full name";
+        assert_eq!(errors(&file), [expected], "{end:?}");
+    }
+}
+
 #[test]
 fn every_error_names_its_row_and_column() {
     let text = "login,name,mobile,totp_secret,language,state,email\n\
