@@ -40,8 +40,8 @@ mod rotation;
 mod secrets;
 mod security_info;
 mod sign_in;
-mod support_codes;
 #[cfg(test)]
 mod stored_items;
+mod support_codes;
 mod undelivered;
 mod web;
