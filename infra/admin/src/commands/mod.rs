@@ -41,7 +41,7 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         }
         Command::Export { login } => export::run(global, login, output).await,
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
-        Command::Doctor { strict } => doctor::run(global, *strict, output).await,
+        Command::Doctor { strict } => Box::pin(doctor::run(global, *strict, output)).await,
         Command::Smoke(options) => smoke::run(global, options, output).await,
         Command::Directory(cli::Directory::Test { login, write_test, yes }) => {
             let write_test = write_test.as_deref();
