@@ -299,7 +299,7 @@ pub fn solve(challenge: &str, difficulty: u8, puzzles: u8) -> String {
         let is_solved = |nonce: &String| {
             leading_zeros(&begins.clone().chain_update(nonce).finalize()) >= u32::from(difficulty)
         };
-        (0_u64..).map(|nonce| nonce.to_string()).find(is_solved).unwrap_or_default()
+        (0..=u64::MAX).map(|nonce| nonce.to_string()).find(is_solved).unwrap_or_default()
     });
     solved.collect::<Vec<_>>().join(".")
 }

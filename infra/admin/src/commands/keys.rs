@@ -123,9 +123,9 @@ impl<'a> Round<'a> {
     /// Carries the rotation out. In a local environment, where functions start again by hand only, one round.
     async fn apply(&mut self, deployment: &Deployment, new: &KeyId) -> Result<(), Problem> {
         if self.rotation.added().is_none() {
-            let random: [u8; 32] = SystemEntropy.bytes();
-            let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-            let added = self.rotation.add(new.clone(), Zeroizing::new(key));
+            let halves: [[u8; 16]; 2] = [SystemEntropy.bytes(), SystemEntropy.bytes()];
+            let [first, second] = halves.map(u128::from_be_bytes);
+            let added = self.rotation.add(new.clone(), Zeroizing::new(format!("{first:032x}{second:032x}")));
             added.map_err(|error| Problem::failed(format!("{error}. Run the command again in an hour")))?;
             audit::keys_rotated(deployment, self.keys.name, new.as_str(), "added").await?;
             self.put().await?;

@@ -4,16 +4,16 @@
 //! knows afterwards.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use rekey_people::failure::with_causes;
 use serde_json::{Value, json};
-use shared::adapters::system::{SystemClock, SystemEntropy};
+use shared::adapters::system::{SystemClock, SystemEntropy, SystemTimer};
 use shared::adapters::web::WebClient;
 use shared::domain::captcha;
 use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::method::Method;
-use shared::ports::{Clock as _, EntropyExt as _};
+use shared::ports::{Clock as _, EntropyExt as _, Timer as _};
 use shared::settings::PUBLIC_URL;
 use zeroize::Zeroizing;
 
@@ -58,7 +58,7 @@ pub(super) async fn run(global: &Global, options: &Smoke, output: &Output) -> Re
         output,
     };
     let ended = reset.run(options).await;
-    Ok(reset.write(ended.err()))
+    Ok(reset.write(ended.as_ref().err()))
 }
 
 /// A reset, and what was done of it.
@@ -135,11 +135,11 @@ impl Reset<'_> {
             let challenge = page["captcha"].clone();
             let work = self.work(&challenge).await?;
             let body = json!({ "login": login, "captcha_token": challenge["token"], "captcha_work": work });
-            let began = Instant::now();
+            let began = SystemTimer::default();
             let (status, answer) =
                 self.visitor.send("POST", "/", Some(&body)).await.map_err(unreachable("login"))?;
             if status == 200 {
-                self.done("login", began);
+                self.done("login", &began);
                 return Ok(answer);
             }
             if !answer["captcha"].is_object() {
@@ -151,7 +151,7 @@ impl Reset<'_> {
     }
 
     async fn work(&mut self, challenge: &Value) -> Result<String, Stopped> {
-        let began = Instant::now();
+        let began = SystemTimer::default();
         let work = &challenge["work"];
         let number = |name: &str| work[name].as_u64();
         let (Some(text), Some(difficulty), Some(puzzles)) =
@@ -173,7 +173,7 @@ impl Reset<'_> {
         let solved = tokio::task::spawn_blocking(move || captcha::solve(&text, least, puzzles)).await;
         let solved =
             solved.map_err(|error| Stopped::new("work", error.to_string(), "Run the command again"))?;
-        self.done("work", began);
+        self.done("work", &began);
         Ok(solved)
     }
 
@@ -207,9 +207,9 @@ impl Reset<'_> {
     ) -> Result<Value, Stopped> {
         let mut attempt = 1;
         loop {
-            let began = Instant::now();
+            let began = SystemTimer::default();
             let code = self.contacts.code(method, before, &mask).await?;
-            self.done(&format!("code {name}"), began);
+            self.done(&format!("code {name}"), &began);
             let body = if method.is_sent() {
                 json!({ "code": code.as_str() })
             } else {
@@ -240,16 +240,16 @@ impl Reset<'_> {
         path: &str,
         body: Option<&Value>,
     ) -> Result<Value, Stopped> {
-        let began = Instant::now();
+        let began = SystemTimer::default();
         let (status, answer) = self.visitor.send(method, path, body).await.map_err(unreachable(step))?;
         if status != 200 {
             return Err(problem(step, status, &answer));
         }
-        self.done(step, began);
+        self.done(step, &began);
         Ok(answer)
     }
 
-    fn done(&mut self, name: &str, began: Instant) {
+    fn done(&mut self, name: &str, began: &SystemTimer) {
         let milliseconds = began.elapsed().as_millis();
         if !self.output.is_json() {
             self.output.line(format!("  ✔ ok      {name:<20}{milliseconds:>7} ms"));
@@ -257,7 +257,7 @@ impl Reset<'_> {
         self.steps.push(Step { name: name.to_owned(), milliseconds });
     }
 
-    fn write(&self, stopped: Option<Stopped>) -> Outcome {
+    fn write(&self, stopped: Option<&Stopped>) -> Outcome {
         let total: u128 = self.steps.iter().map(|step| step.milliseconds).sum();
         if self.output.is_json() {
             self.output.json(&json!({
@@ -267,11 +267,11 @@ impl Reset<'_> {
                 })).collect::<Vec<_>>(),
                 "milliseconds": total,
                 "done": stopped.is_none(),
-                "failed": stopped.as_ref().map(|stopped| json!({
+                "failed": stopped.map(|stopped| json!({
                     "step": stopped.step, "says": stopped.says, "next": stopped.next,
                 })),
             }));
-        } else if let Some(stopped) = &stopped {
+        } else if let Some(stopped) = stopped {
             self.output.line(format!("  ✘ failed  {:<20}{}", stopped.step, stopped.says));
             self.output.line(format!("                                → {}", stopped.next));
         } else {

@@ -150,8 +150,8 @@ async fn each_failure_has_its_verdict_and_next_action() {
 
     // What stops people, in another way, and what only needs a look.
     let trial = functions(&account, &[("REKEY_SMS_PER_DAY", "1"), ("REKEY_STEPS", "2")]);
-    let people: String =
-        (0..40).map(|n| format!("p{n},Person {n},p{n}@mail.example,+601234569{n:02}\n")).collect();
+    let row = |n: u32| format!("p{n},Person {n},p{n}@mail.example,+601234569{n:02}");
+    let people = (0..40).map(row).collect::<Vec<_>>().join("\n");
     rekey.import(&format!("{CAPABLE}{people}")).await;
     let (status, document) = account
         .doctor(

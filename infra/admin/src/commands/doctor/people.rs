@@ -20,7 +20,7 @@ const GROUP: &str = "People";
 /// The accounts whose methods are read at once.
 const AT_ONCE: usize = 32;
 /// The part of the people who can reset, in percent, below which somebody should invite the others.
-const CAPABLE_PERCENT: u64 = 90;
+const CAPABLE_PERCENT: usize = 90;
 /// The age of the copy that is too old: a sync runs every quarter of an hour.
 const COPY_AGE: Seconds = Seconds(Seconds::HOUR.0);
 
@@ -123,12 +123,8 @@ fn readiness(context: &Context<'_>, ready: ReadinessCount, unreadable: usize, ch
         Some(_) => format!("--stack {}", context.found.name),
         None => format!("--local={}", context.found.name),
     };
-    if all == 0 {
-        let says = "nobody: every login is a decoy";
-        let next = format!("rekey {which} import people.csv");
-        checks.add(Verdict::Bad, GROUP, "ready", says, next);
-    } else {
-        let percent = u64::try_from(ready.capable * 100 / all).unwrap_or_default();
+    let percent = (ready.capable * 100).checked_div(all);
+    if let Some(percent) = percent {
         let says = format!(
             "{} of {all} ({percent} %) can reset; {} have too few methods, {} none",
             ready.capable, ready.partly, ready.none
@@ -139,6 +135,10 @@ fn readiness(context: &Context<'_>, ready: ReadinessCount, unreadable: usize, ch
             CAPABLE_PERCENT.. => checks.good(GROUP, "ready", says),
             _ => checks.add(Verdict::Attention, GROUP, "ready", says, next),
         }
+    } else {
+        let says = "nobody: every login is a decoy";
+        let next = format!("rekey {which} import people.csv");
+        checks.add(Verdict::Bad, GROUP, "ready", says, next);
     }
     if unreadable > 0 {
         checks.add(
