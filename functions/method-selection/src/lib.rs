@@ -145,6 +145,7 @@ async fn try_cancel(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerRes
         }
         let next = found.value.cancel();
         if ports.flows.replace(cookie.id(), found.revision, &next, now).await? {
+            incoming.audit_account(&next.context().account);
             let account = next.context().account.pseudonym(&ports.app.flows);
             flow_ended(cookie.id(), Some(account), FlowEnd::Cancelled, "cancelled");
             break;
