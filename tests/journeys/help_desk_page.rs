@@ -409,6 +409,18 @@ async fn person_without_methods_is_helped_by_a_pass() {
     assert_eq!(caller.post("/code", typed).await.page(), "password");
 }
 
+/// Controls: C-198.
+#[tokio::test]
+async fn client_secret_is_read_by_the_help_desk() {
+    let page = Page::new().await;
+    page.agent("m.lim", "/desk").await;
+    let reads = |resource: &Option<String>| resource.as_deref() == Some("RekeyOidcSecret");
+    let calls = page.world.emulator.calls().into_keys().filter(|call| reads(&call.resource));
+    let mut readers: Vec<String> = calls.map(|call| call.principal).filter(|name| name != "local").collect();
+    readers.dedup();
+    assert_eq!(readers, ["help-desk"]);
+}
+
 /// What the commands can do, they do as before.
 #[tokio::test]
 async fn command_and_page_see_the_same_check() {

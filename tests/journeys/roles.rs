@@ -26,6 +26,10 @@ use crate::help_desk_page::Page;
 /// Actions that only AWS's event source mapping uses with a function's role.
 const EVENT_SOURCE_ACTIONS: [&str; 3] = ["sqs:ReceiveMessage", "sqs:DeleteMessage", "sqs:GetQueueAttributes"];
 
+/// Secrets that `proxy::requests_reach_functions_only_through_the_proxy`, `oidc::client_secret_is_read_by_enrolment_only`
+/// and `help_desk_page::client_secret_is_read_by_the_help_desk` use.
+const ELSEWHERE: [&str; 2] = ["RekeyTrustedProxy", "RekeyOidcSecret"];
+
 /// Function, action, and its table, queue or secret.
 type Use = (String, String, Option<String>);
 
@@ -48,10 +52,7 @@ fn granted() -> BTreeSet<Use> {
                 if action.starts_with("kms:") {
                     continue;
                 }
-                // `proxy::requests_reach_functions_only_through_the_proxy` and `oidc::client_secret_is_read_by_enrolment_only`
-                // use these secrets.
-                let elsewhere = ["RekeyTrustedProxy", "RekeyOidcSecret"];
-                for resource in grant.resources.iter().filter(|name| !elsewhere.contains(&name.as_str())) {
+                for resource in grant.resources.iter().filter(|name| !ELSEWHERE.contains(&name.as_str())) {
                     let resource = Some(resource.clone()).filter(is_named);
                     granted.insert((name.clone(), action.clone(), resource));
                 }
@@ -229,7 +230,9 @@ async fn role_grants_only_permissions_its_function_uses() {
     // Agents have roles of their own, and everybody may ask STS for their own name without a grant.
     let of_functions = |call: &Call| {
         let is_function = call.principal != ADMINISTRATOR && agent(&call.principal).is_none();
-        is_function && call.action != "sts:GetCallerIdentity"
+        is_function
+            && call.action != "sts:GetCallerIdentity"
+            && call.resource.as_deref().is_none_or(|resource| !ELSEWHERE.contains(&resource))
     };
     let calls =
         [&world, &other, &page.world].into_iter().flat_map(|world| world.emulator.calls().into_keys());

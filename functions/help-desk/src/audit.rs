@@ -11,16 +11,24 @@ use shared::http::{HandlerError, HandlerResult};
 use crate::Ports;
 use crate::case::{Case, Stop};
 
-/// Writes that somebody came to the page, left it, or is no agent.
-pub(crate) async fn visit(
-    ports: &Ports,
-    agent: Option<&Agent>,
-    event: &str,
-    now: Timestamp,
-) -> HandlerResult<()> {
-    let mut event = json!({ "event": event, "timestamp": now.to_string(), "level": "INFO" });
-    if let (Some(event), Some(agent)) = (event.as_object_mut(), agent) {
-        event.insert("actor".to_owned(), agent.as_str().into());
+/// Writes that somebody who is no agent signed in. `who` is nobody where the provider gave no id.
+pub(crate) async fn agent_rejected(ports: &Ports, who: Option<&Agent>, now: Timestamp) -> HandlerResult<()> {
+    visit(ports, json!({ "event": "agent.rejected" }), who, now).await
+}
+
+pub(crate) async fn signed_in(ports: &Ports, agent: &Agent, now: Timestamp) -> HandlerResult<()> {
+    visit(ports, json!({ "event": "agent.signed_in" }), Some(agent), now).await
+}
+
+pub(crate) async fn signed_out(ports: &Ports, agent: &Agent, now: Timestamp) -> HandlerResult<()> {
+    visit(ports, json!({ "event": "agent.signed_out" }), Some(agent), now).await
+}
+
+async fn visit(ports: &Ports, mut event: Value, who: Option<&Agent>, now: Timestamp) -> HandlerResult<()> {
+    if let Some(event) = event.as_object_mut() {
+        event.insert("timestamp".to_owned(), now.to_string().into());
+        event.insert("level".to_owned(), "INFO".into());
+        event.extend(who.map(|who| ("actor".to_owned(), who.as_str().into())));
     }
     let written = ports.log.write(&event).await;
     written.map_err(|error| HandlerError::PortFailed("operator log", Box::new(error)))

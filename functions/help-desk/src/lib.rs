@@ -17,6 +17,7 @@ mod remove;
 mod show;
 mod sign_in;
 mod unlock;
+mod visit;
 
 use std::error::Error;
 use std::sync::Arc;

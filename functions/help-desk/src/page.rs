@@ -16,22 +16,11 @@ use shared::http::{
     App, FormFields, Format, HandlerError, HandlerResult, IncomingRequest, NewCookie, respond,
 };
 
-use crate::sign_in::{page as sign_in_page, provider};
+use crate::visit::{provider, searching, sign_in_page};
 use crate::{Door, Ports, carry_out};
 
 /// The longest text of a login or support code that a page repeats.
 const TYPED_MAX: usize = 320;
-
-/// Returns the page with an empty search.
-pub(crate) fn searching(session: &DeskSession) -> HelpDesk {
-    HelpDesk {
-        agent: session.name.clone(),
-        done: None,
-        person: None,
-        typed: String::new(),
-        act: String::new(),
-    }
-}
 
 /// `GET /help-desk`: the search, or the way to sign in.
 pub(crate) async fn show(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {

@@ -7,24 +7,14 @@ use shared::domain::help_desk::Agent;
 use shared::http::problem::Problem;
 use shared::http::provider::{ProviderCheck, failed_provider, invalid_sign_in};
 use shared::http::view::View;
-use shared::http::view::help_desk::{HELP_DESK, HELP_DESK_START, HelpDeskSignIn};
+use shared::http::view::help_desk::HELP_DESK;
 use shared::http::{
     App, HandlerError, HandlerResult, IncomingRequest, NewCookie, NextPage, forget_pending_sign_in, respond,
 };
-use shared::ports::{EntropyExt as _, IdentityProvider};
+use shared::ports::EntropyExt as _;
 
-use crate::page::searching;
+use crate::visit::{provider, searching, sign_in_page};
 use crate::{Ports, audit};
-
-/// The page that leads to the provider.
-pub(crate) fn page() -> View {
-    View::HelpDeskSignIn(HelpDeskSignIn { start: HELP_DESK_START })
-}
-
-/// Returns the provider; without one the deployment has no page for agents.
-pub(crate) fn provider(ports: &Ports) -> Result<&dyn IdentityProvider, Problem> {
-    ports.identity_provider.as_deref().ok_or(Problem::NotFound)
-}
 
 /// `GET /help-desk/oidc/start`: sends the browser to the provider. A link of another site leads to the page instead.
 pub(crate) async fn start(app: State<App<Ports>>, incoming: IncomingRequest) -> Response {
@@ -37,7 +27,8 @@ pub(crate) async fn start(app: State<App<Ports>>, incoming: IncomingRequest) -> 
         let random = [ports.entropy.bytes(), ports.entropy.bytes(), ports.entropy.bytes()];
         let pending = incoming.begin_sign_in(random, ports.entropy.bytes(), now)?;
         let url = provider.authorization_url(&pending, now).await;
-        let url = url.map_err(|error| HandlerError::on_page(failed_provider(incoming, &error), page()))?;
+        let url =
+            url.map_err(|error| HandlerError::on_page(failed_provider(incoming, &error), sign_in_page()))?;
         Ok(incoming.to_provider(&url, &pending.seal(&ports.flows, ports.entropy.bytes())?))
     })
     .await
@@ -48,7 +39,7 @@ pub(crate) async fn callback(app: State<App<Ports>>, incoming: IncomingRequest) 
     let mut response =
         respond(app, incoming, async |ports, incoming| match signed_in(ports, incoming).await {
             Err(HandlerError::Problem(problem, None)) if !matches!(problem, Problem::NotFound) => {
-                Err(HandlerError::on_page(problem, page()))
+                Err(HandlerError::on_page(problem, sign_in_page()))
             }
             other => other,
         })
@@ -71,10 +62,10 @@ async fn signed_in(ports: &Ports, incoming: &mut IncomingRequest) -> HandlerResu
         .filter(|_| step_up.is_some() || !needs_factor);
     let Some(session) = session else {
         let who = identity.subject.as_deref().and_then(|subject| Agent::of_provider(subject, &identity.name));
-        audit::visit(ports, who.as_ref(), "agent.rejected", now).await?;
+        audit::agent_rejected(ports, who.as_ref(), now).await?;
         return Err(Problem::SignInNoAccount.into());
     };
-    audit::visit(ports, Some(&session.agent), "agent.signed_in", now).await?;
+    audit::signed_in(ports, &session.agent, now).await?;
     let sealed = session.seal(&ports.flows, ports.entropy.bytes())?;
     let view = View::HelpDesk(searching(&session));
     let next = NextPage { view, location: HELP_DESK, cookie: Some(NewCookie::Desk(&sealed)) };
@@ -88,10 +79,10 @@ pub(crate) async fn sign_out(app: State<App<Ports>>, incoming: IncomingRequest) 
         let now = ports.clock.now();
         if let Some(session) = incoming.desk_session(now)? {
             incoming.take_fields().finish()?;
-            audit::visit(ports, Some(&session.agent), "agent.signed_out", now).await?;
+            audit::signed_out(ports, &session.agent, now).await?;
         }
         Ok(incoming.next_page(&NextPage {
-            view: page(),
+            view: sign_in_page(),
             location: HELP_DESK,
             cookie: Some(NewCookie::NoDesk),
         }))

@@ -150,9 +150,8 @@ fn target(field: &str, view: &View) -> Option<String> {
             "captcha-answer"
         }
         (View::HelpDesk(_), "login") => "login",
-        // Each act has its own form, whose inputs have its name.
-        (View::HelpDesk(view), "code" | "remark" | "document") if view.person.is_some() => {
-            return Some(format!("{}-{field}", view.act));
+        (View::HelpDesk(view), _) => {
+            return view.has_field(field).then(|| format!("{}-{field}", view.act));
         }
         (View::Reason(_), "reason") => "reason-forgotten",
         (View::Code(view), "code") if !view.is_over => "code",

@@ -234,6 +234,20 @@ impl From<&ShownAttempt> for Attempt {
 }
 
 impl HelpDesk {
+    /// Returns whether the form of the act is on the page and has an input for this field. Its id is `ACT-FIELD`.
+    pub fn has_field(&self, field: &str) -> bool {
+        let Some(person) = &self.person else { return false };
+        match (self.act.as_str(), field) {
+            ("reveal", "remark") => true,
+            _ if !person.may_be_helped => false,
+            ("check-code", "code") => !person.sends().is_empty(),
+            ("check-app", "code") => person.has_app(),
+            ("remove", "remark") => !person.methods.is_empty(),
+            ("see-document", "document") | ("pass" | "unlock" | "release", "remark") => true,
+            _ => false,
+        }
+    }
+
     /// Returns the login that the acts name: the person's, or what was typed.
     pub fn login(&self) -> &str {
         let login = self.person.as_ref().and_then(|person| person.login.as_deref());
