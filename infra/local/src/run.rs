@@ -26,7 +26,7 @@ use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::stored_passwords::StoredPasswords;
 use crate::system::System;
-use crate::template::{Consumer, Template};
+use crate::template::{Consumer, Schedule, Template};
 use crate::{gateway, schedule, worker};
 use rekey_people::Failure;
 use rekey_people::import::Hashing;
@@ -158,20 +158,10 @@ impl Local {
                         server.await;
                     }
                 }));
-                for mut schedule in template.schedules {
-                    if schedule.task.is_some() {
-                        // More often than in a deployment, so that anchors and last events can be seen.
-                        schedule.every = Duration::from_mins(1);
-                    }
-                    // Without a directory of one's own there is nothing to sync.
-                    let task = match schedule.function.as_str() {
-                        "directory-sync" => sync.clone(),
-                        _ if schedule.task.as_deref() == Some("audit") => Some(functions.audit.clone()),
-                        _ => Some(functions.housekeeping.clone()),
-                    };
-                    servers.extend(
-                        task.map(|task| tokio::spawn(schedule::run(schedule, task, stopped.clone()))),
-                    );
+                for (schedule, task) in
+                    tasks(template.schedules, &functions.housekeeping, &functions.audit, sync.as_ref())
+                {
+                    servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
                 }
                 functions.delivery
             }
@@ -281,6 +271,29 @@ fn fill(
         }
     }
     Ok(())
+}
+
+/// Returns each schedule with what it runs. Without a directory of one's own there is nothing to sync.
+fn tasks(
+    schedules: Vec<Schedule>,
+    housekeeping: &Task,
+    audit: &Task,
+    sync: Option<&Task>,
+) -> Vec<(Schedule, Task)> {
+    let task = |schedule: &Schedule| match (schedule.function.as_str(), schedule.task.as_deref()) {
+        ("directory-sync", _) => sync.cloned(),
+        (_, Some("audit")) => Some(audit.clone()),
+        _ => Some(housekeeping.clone()),
+    };
+    let with_task = |mut schedule: Schedule| {
+        let task = task(&schedule)?;
+        if schedule.task.is_some() {
+            // More often than in a deployment, so that anchors and last events can be seen.
+            schedule.every = Duration::from_mins(1);
+        }
+        Some((schedule, task))
+    };
+    schedules.into_iter().filter_map(with_task).collect()
 }
 
 /// Copies the people of the directory, so that they are found. Returns the sync for its schedule.
