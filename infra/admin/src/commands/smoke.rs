@@ -188,6 +188,7 @@ impl Reset<'_> {
             .into_iter()
             .find(|one| one["method"] == name)
             .map_or("", |one| one["masked"].as_str().unwrap_or_default());
+        self.contacts.require(method)?;
         let before = self.contacts.messages(name).await?;
         let mut body = json!({ "method": name });
         if method.is_phone() {
@@ -404,6 +405,16 @@ impl Contacts {
         }
     }
 
+    /// Returns whether a code can arrive, as far as it is known here.
+    fn require(&self, method: Method) -> Result<(), Stopped> {
+        if matches!(self, Self::Typed) || self.contact(method).is_some() {
+            return Ok(());
+        }
+        let next = "Use an account of an imported person with this contact";
+        let says = "the person has no such contact, so the page shows a decoy's";
+        Err(Stopped::new(method.as_str(), says, next))
+    }
+
     /// Returns the number that the page asks for before it sends.
     fn number(&self, method: Method, mask: &str) -> Zeroizing<String> {
         let asked = || super::asked(&format!("The whole number of {mask}: ")).trim().to_owned();
@@ -429,14 +440,7 @@ impl Contacts {
         if !method.is_sent() {
             return Ok(typed(method, mask));
         }
-        let Some(to) = self.contact(method) else {
-            let next = "Use an account of an imported person with this contact";
-            return Err(Stopped::new(
-                name,
-                "the person has no such contact, so the page shows a decoy's",
-                next,
-            ));
-        };
+        let to = self.contact(method).unwrap_or_default();
         for _ in 0..POLLS {
             for message in received(inbox, name).await? {
                 let is_new = message["id"].as_str().is_some_and(|id| before.iter().all(|other| other != id));

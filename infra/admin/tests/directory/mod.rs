@@ -222,7 +222,7 @@ async fn each_wrong_right_has_one_next_action() {
     assert!(domain.binds(FIRST).await);
     let unknown = rekey.run(&["directory", "test", "nobody-at-all"]).await;
     assert_eq!(unknown.status, 4, "{unknown:?}");
-    assert!(unknown.out.contains("✘ found"), "{}", unknown.out);
+    assert!(unknown.out.contains("✘ failed  found"), "{}", unknown.out);
 }
 
 #[tokio::test(flavor = "multi_thread")]
