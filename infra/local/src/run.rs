@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::compose::Parts;
+use crate::compose::{Functions, Parts};
 use crate::dev_inbox::{self, Demo, DevInbox, InboxState};
 use crate::directory::{DemoAccounts, DirectoryAccounts};
 use crate::directory_file::DirectoryFile;
@@ -26,7 +26,7 @@ use crate::serve::{listen, serve};
 use crate::settings::{self, Parameters};
 use crate::stored_passwords::StoredPasswords;
 use crate::system::System;
-use crate::template::{Consumer, Template};
+use crate::template::{Consumer, Schedule, Template};
 use crate::{gateway, schedule, worker};
 use rekey_people::Failure;
 use rekey_people::import::Hashing;
@@ -144,9 +144,9 @@ impl Local {
         let consume = match product_listener {
             None => worker::through_watch(&watch_url, &consumer.function),
             Some((listener, _)) => {
-                let functions = parts.functions().await?;
+                let mut functions = parts.functions().await?;
                 let name = host_of(&parameters.settings.public_url);
-                let routers = passwords.awaited_by(functions.routers);
+                let routers = passwords.awaited_by(std::mem::take(&mut functions.routers));
                 let router = gateway::router(system, name, template.routes, routers);
                 let server = serve(listener, router, stopped.clone());
                 servers.push(tokio::spawn(async move {
@@ -154,17 +154,8 @@ impl Local {
                         server.await;
                     }
                 }));
-                for mut schedule in template.schedules {
-                    if schedule.task.is_some() {
-                        // More often than in a deployment, so that anchors and last events can be seen.
-                        schedule.every = Duration::from_mins(1);
-                    }
-                    // Without a directory of one's own there is nothing to sync.
-                    let task = match schedule.function.as_str() {
-                        "directory-sync" => sync.clone(),
-                        _ if schedule.task.as_deref() == Some("audit") => Some(functions.audit.clone()),
-                        _ => Some(functions.housekeeping.clone()),
-                    };
+                for schedule in template.schedules.into_iter().map(seen_soon) {
+                    let task = task_of(&schedule, &functions, sync.as_ref());
                     servers.extend(
                         task.map(|task| tokio::spawn(schedule::run(schedule, task, stopped.clone()))),
                     );
@@ -213,6 +204,21 @@ impl Local {
         };
         let _ = tokio::time::timeout(GRACE, ended).await;
         self.folder.map_or(Ok(()), |folder| folder.save(&self.emulator))
+    }
+}
+
+/// Runs the hourly audit every minute, so that anchors and last events can be seen.
+fn seen_soon(schedule: Schedule) -> Schedule {
+    let every = if schedule.task.is_some() { Duration::from_mins(1) } else { schedule.every };
+    Schedule { every, ..schedule }
+}
+
+/// Returns the task of a schedule. Without a directory of one's own there is nothing to sync.
+fn task_of(schedule: &Schedule, functions: &Functions, sync: Option<&Task>) -> Option<Task> {
+    match schedule.function.as_str() {
+        "directory-sync" => sync.cloned(),
+        _ if schedule.task.as_deref() == Some("audit") => Some(functions.audit.clone()),
+        _ => Some(functions.housekeeping.clone()),
     }
 }
 
