@@ -21,11 +21,9 @@ enum Task {
 async fn main() -> Result<(), Error> {
     let process = &Process::start().await?;
     let (ports, audit_ports) = (&Ports::from_process(process)?, &audit::Ports::from_process(process)?);
-    run(service_fn(async |event: LambdaEvent<Request>| {
-        Ok::<_, Error>(match event.payload.task {
-            Some(Task::Audit) => audit::handle(audit_ports).await?,
-            None => handle(ports).await?,
-        })
+    run(service_fn(async |event: LambdaEvent<Request>| match event.payload.task {
+        Some(Task::Audit) => audit::handle(audit_ports).await,
+        None => handle(ports).await,
     }))
     .await
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
-use crate::compose::Parts;
+use crate::compose::{Functions, Parts};
 use crate::dev_inbox::{self, Demo, DevInbox, InboxState};
 use crate::directory::{DemoAccounts, DirectoryAccounts};
 use crate::directory_file::DirectoryFile;
@@ -148,9 +148,9 @@ impl Local {
                 worker::through_watch(&watch_url, &consumer.function)
             }
             Some((listener, _)) => {
-                let functions = parts.functions().await?;
+                let mut functions = parts.functions().await?;
                 let name = host_of(&parameters.settings.public_url);
-                let routers = passwords.awaited_by(functions.routers);
+                let routers = passwords.awaited_by(std::mem::take(&mut functions.routers));
                 let router = gateway::router(system, name, template.routes, routers);
                 let server = serve(listener, router, stopped.clone());
                 servers.push(tokio::spawn(async move {
@@ -158,10 +158,11 @@ impl Local {
                         server.await;
                     }
                 }));
-                for (schedule, task) in
-                    tasks(template.schedules, &functions.housekeeping, &functions.audit, sync.as_ref())
-                {
-                    servers.push(tokio::spawn(schedule::run(schedule, task, stopped.clone())));
+                for schedule in template.schedules.into_iter().map(seen_soon) {
+                    let task = task_of(&schedule, &functions, sync.as_ref());
+                    servers.extend(
+                        task.map(|task| tokio::spawn(schedule::run(schedule, task, stopped.clone()))),
+                    );
                 }
                 functions.delivery
             }
@@ -207,6 +208,21 @@ impl Local {
         };
         let _ = tokio::time::timeout(GRACE, ended).await;
         self.folder.map_or(Ok(()), |folder| folder.save(&self.emulator))
+    }
+}
+
+/// Runs the hourly audit every minute, so that anchors and last events can be seen.
+fn seen_soon(schedule: Schedule) -> Schedule {
+    let every = if schedule.task.is_some() { Duration::from_mins(1) } else { schedule.every };
+    Schedule { every, ..schedule }
+}
+
+/// Returns the task of a schedule. Without a directory of one's own there is nothing to sync.
+fn task_of(schedule: &Schedule, functions: &Functions, sync: Option<&Task>) -> Option<Task> {
+    match schedule.function.as_str() {
+        "directory-sync" => sync.cloned(),
+        _ if schedule.task.as_deref() == Some("audit") => Some(functions.audit.clone()),
+        _ => Some(functions.housekeeping.clone()),
     }
 }
 
@@ -271,29 +287,6 @@ fn fill(
         }
     }
     Ok(())
-}
-
-/// Returns each schedule with what it runs. Without a directory of one's own there is nothing to sync.
-fn tasks(
-    schedules: Vec<Schedule>,
-    housekeeping: &Task,
-    audit: &Task,
-    sync: Option<&Task>,
-) -> Vec<(Schedule, Task)> {
-    let task = |schedule: &Schedule| match (schedule.function.as_str(), schedule.task.as_deref()) {
-        ("directory-sync", _) => sync.cloned(),
-        (_, Some("audit")) => Some(audit.clone()),
-        _ => Some(housekeeping.clone()),
-    };
-    let with_task = |mut schedule: Schedule| {
-        let task = task(&schedule)?;
-        if schedule.task.is_some() {
-            // More often than in a deployment, so that anchors and last events can be seen.
-            schedule.every = Duration::from_mins(1);
-        }
-        Some((schedule, task))
-    };
-    schedules.into_iter().filter_map(with_task).collect()
 }
 
 /// Copies the people of the directory, so that they are found. Returns the sync for its schedule.
