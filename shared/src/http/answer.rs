@@ -267,12 +267,11 @@ impl IncomingRequest {
             path if paths::is_of_a_session(path) => self.session.as_ref(),
             _ => self.cookie.as_ref(),
         };
-        let code = match holder {
-            Some(holder) => SupportCode::of_holder(holder.id(), flows),
-            None => {
-                let request = self.request_id.as_ref().filter(|_| is_problem)?;
-                SupportCode::of_request(request, flows)
-            }
+        let code = if let Some(holder) = holder {
+            SupportCode::of_holder(holder.id(), flows)
+        } else {
+            let request = self.request_id.as_ref().filter(|_| is_problem)?;
+            SupportCode::of_request(request, flows)
         };
         code.map(|code| code.to_string())
     }

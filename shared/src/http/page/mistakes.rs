@@ -143,13 +143,12 @@ fn target(field: &str, view: &View) -> Option<String> {
     let id = match (view, field) {
         // Its only control is the link to the identity provider.
         (View::SignIn(view), _) if view.start.is_some() => return None,
-        (View::Identify(_) | View::SignIn(_), "login") => "login",
+        (View::Identify(_) | View::SignIn(_) | View::HelpDesk(_), "login") => "login",
         (View::Identify(view), "captcha_answer" | "captcha_token" | "captcha_work")
             if !view.captcha.harder =>
         {
             "captcha-answer"
         }
-        (View::HelpDesk(_), "login") => "login",
         (View::HelpDesk(view), _) => {
             return view.has_field(field).then(|| format!("{}-{field}", view.act));
         }
