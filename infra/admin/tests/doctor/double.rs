@@ -29,6 +29,8 @@ struct Served {
     emulator: String,
     answers: Mutex<Answers>,
     calls: Mutex<Vec<String>>,
+    /// The region that mail, texts and calls are sent from.
+    message_region: Mutex<String>,
     client: Client<HttpConnector, Full<Bytes>>,
 }
 
@@ -42,7 +44,9 @@ impl Account {
         let body = client.request(request).await.unwrap().into_body().collect().await.unwrap().to_bytes();
         let variables: BTreeMap<String, String> = serde_json::from_slice(&body).unwrap();
         let answers = Mutex::new(healthy(&variables));
-        let state = Arc::new(Served { emulator, answers, calls: Mutex::default(), client });
+        let message_region = Mutex::new("ap-southeast-1".to_owned());
+        let calls = Mutex::default();
+        let state = Arc::new(Served { emulator, answers, calls, message_region, client });
         let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(state.clone());
@@ -68,6 +72,11 @@ impl Account {
         let ended = self.run(answers, &[&["doctor", "--json"], arguments].concat()).await;
         let document = serde_json::from_str(&ended.out);
         (ended.status, document.unwrap_or_else(|error| panic!("{error}: {ended:?}")))
+    }
+
+    /// Expects calls about senders in another region.
+    pub fn send_from(&self, region: &str) {
+        region.clone_into(&mut self.state.message_region.lock().unwrap());
     }
 
     /// Returns every call that was made.
@@ -102,7 +111,6 @@ async fn answer(
     let authorization = text("authorization").expect("every call is signed");
     let scope = authorization.split("Credential=").nth(1).unwrap().split(',').next().unwrap();
     let [_, _, region, service, end] = scope.split('/').collect::<Vec<_>>().try_into().unwrap();
-    assert_eq!((region, end), ("ap-southeast-1", "aws4_request"));
     let form: Vec<(String, String)> =
         std::str::from_utf8(&body).unwrap().split('&').filter_map(pair).collect();
     let operation = if let Some(target) = text("x-amz-target") {
@@ -113,6 +121,12 @@ async fn answer(
         format!("{method} {}", uri.path())
     };
     let call = format!("{service}:{operation}");
+    let is_of_senders = ["ses", "sms-voice"].contains(&service)
+        || operation.contains("SMS")
+        || std::str::from_utf8(&body).unwrap().contains("SMSMonthToDateSpentUSD");
+    let stack = "ap-southeast-1".to_owned();
+    let expected = if is_of_senders { served.message_region.lock().unwrap().clone() } else { stack };
+    assert_eq!((region, end), (expected.as_str(), "aws4_request"), "{call}");
     served.calls.lock().unwrap().push(call.clone());
     let found = served.answers.lock().unwrap().get(&call).cloned();
     if let Some((status, mut body)) = found {

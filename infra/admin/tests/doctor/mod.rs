@@ -258,3 +258,15 @@ async fn check_that_can_not_look_ends_no_other() {
     assert_eq!(status, 3, "{document:#}");
     assert_check(&document, "page", "failed", "does not answer", "curl -sS");
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn senders_are_checked_in_the_region_they_send_from() {
+    let rekey = Rekey::start().await;
+    rekey.import(CAPABLE).await;
+    let account = Account::start(&rekey).await;
+    account.send_from("ap-southeast-2");
+    let elsewhere = functions(&account, &[("REKEY_MESSAGE_REGION", "ap-southeast-2")]);
+    let (status, document) = account.doctor(&[(CONFIGURATION, 200, &elsewhere)], &[]).await;
+    assert_eq!(status, 0, "{document:#}");
+    assert_check(&document, "sender", "ok", "", "");
+}

@@ -24,7 +24,7 @@ pub(super) async fn mail(context: &Context<'_>) -> Checks {
     }
     let from = context.found.variables.get("REKEY_MAIL_FROM").cloned().unwrap_or_default();
     let url = context.found.variables.get("REKEY_PUBLIC_URL").cloned().unwrap_or_default();
-    match context.inspection.mail_account().await {
+    match context.senders.mail_account().await {
         Err(error) => unknown(MAIL, "sandbox", &error, &mut checks),
         Ok(account) if !account.production_access_enabled => checks.add(
             Verdict::Bad,
@@ -73,7 +73,7 @@ async fn sender(context: &Context<'_>, from: &str, checks: &mut Checks) {
     names.extend(above);
     let mut known = None;
     for name in names {
-        match context.inspection.mail_identity(name).await {
+        match context.senders.mail_identity(name).await {
             Ok(identity) if identity.verified_for_sending_status => {
                 return signatures(from, name, &identity, checks);
             }
@@ -139,7 +139,7 @@ pub(super) async fn phones(context: &Context<'_>) -> Checks {
         return checks;
     }
     let Some(settings) = context.settings(PHONES, "texts", &mut checks) else { return checks };
-    let numbers = context.inspection.numbers().await;
+    let numbers = context.senders.numbers().await;
     texts(context, settings, &mut checks).await;
     text_sender(settings, &numbers, &mut checks);
     calls(context, settings, &numbers, &mut checks).await;
@@ -151,9 +151,9 @@ async fn texts(context: &Context<'_>, settings: &Settings, checks: &mut Checks) 
     // Notices are texts, too, but nobody waits for them.
     let stops = if settings.methods.contains(&Method::Sms) { Verdict::Bad } else { Verdict::Attention };
     let (sandbox, limit, spent) = tokio::join!(
-        context.inspection.are_texts_in_sandbox(),
-        context.inspection.text_spend_limit(),
-        context.inspection.metric("AWS/SNS", "SMSMonthToDateSpentUSD", this_month(SystemClock.now())),
+        context.senders.are_texts_in_sandbox(),
+        context.senders.text_spend_limit(),
+        context.senders.metric("AWS/SNS", "SMSMonthToDateSpentUSD", this_month(SystemClock.now())),
     );
     let (is_in_sandbox, limit) = match (sandbox, limit) {
         (Ok(sandbox), Ok(limit)) => (sandbox, limit),
@@ -237,7 +237,7 @@ async fn calls(
         return checks.skip(PHONES, NAME, "RekeyMethods has none");
     };
     let (sandbox, limit) =
-        tokio::join!(context.inspection.are_calls_in_sandbox(), context.inspection.call_spend_limit());
+        tokio::join!(context.senders.are_calls_in_sandbox(), context.senders.call_spend_limit());
     let (is_in_sandbox, limit, numbers) = match (sandbox, limit, numbers) {
         (Ok(sandbox), Ok(limit), Ok(numbers)) => (sandbox, limit, numbers),
         (Err(error), _, _) | (_, Err(error), _) => return unknown(PHONES, NAME, &error, checks),

@@ -10,6 +10,7 @@ mod resources;
 use std::sync::Arc;
 
 use rekey_people::failure::with_causes;
+use shared::adapters::aws::with_region;
 use shared::adapters::inspection::{Inspection, InspectionError};
 use shared::adapters::system::SystemClock;
 use shared::settings::Settings;
@@ -26,6 +27,10 @@ pub(super) async fn run(global: &Global, strict: bool, output: &Output) -> Resul
     let found = deployment::find(global).await?;
     let settings = Settings::from_pairs(found.variables.clone());
     let inspection = Inspection::new(&found.aws, Arc::new(SystemClock));
+    // Senders are registered in one region, which need not be the stack's.
+    let region = settings.as_ref().ok().and_then(|settings| settings.message_region.clone());
+    let aws = region.map_or_else(|| found.aws.clone(), |region| with_region(&found.aws, region));
+    let senders = Inspection::new(&aws, Arc::new(SystemClock));
     if !output.is_json() {
         let region = found.aws.region().map(ToString::to_string).unwrap_or_default();
         let place = if found.stack.is_some() {
@@ -39,7 +44,9 @@ pub(super) async fn run(global: &Global, strict: bool, output: &Output) -> Resul
         Ok(settings) => Ok(settings),
         Err(errors) => Err(errors.0),
     };
-    let context = Context { found: &found, settings: settings.as_ref().ok(), inspection: &inspection };
+    let settings_read = settings.as_ref().ok();
+    let context =
+        Context { found: &found, settings: settings_read, inspection: &inspection, senders: &senders };
     let mut checks = Checks::default();
     parameters(&context, settings.as_ref().err(), &mut checks);
     output.note("Reading the deployment, and every account…");
@@ -71,6 +78,8 @@ struct Context<'a> {
     /// The parameters; `None` if they have errors.
     settings: Option<&'a Settings>,
     inspection: &'a Inspection,
+    /// Where mail, texts and calls are sent from.
+    senders: &'a Inspection,
 }
 
 impl Context<'_> {
