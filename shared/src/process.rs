@@ -228,11 +228,14 @@ impl Process {
         {
             secrets.push((TRUSTED_PROXY, arn.clone()));
         }
-        // Only `enrolment` signs people in: no other function has both of these keys. `help-desk` alone signs agents in.
+        // Only `enrolment` signs people in: no other function has both of these keys. `help-desk` alone signs agents in:
+        // of those that write or read the log of operators, it alone checks codes of apps.
         let has_key = |key| secrets.iter().any(|(name, _)| *name == key);
         let signs_people_in = settings.signs_in_by_oidc()
             && ["REKEY_SECRET_CAPTCHA", "REKEY_SECRET_SEEDS"].into_iter().all(has_key);
-        let signs_agents_in = !settings.desk_agents.is_empty() && (parts.resources)(OPERATOR_LOG).is_some();
+        let signs_agents_in = !settings.desk_agents.is_empty()
+            && has_key("REKEY_SECRET_SEEDS")
+            && (parts.resources)(OPERATOR_LOG).is_some();
         if let Some(arn) = &settings.oidc_secret
             && (signs_people_in || signs_agents_in)
         {

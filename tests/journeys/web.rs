@@ -5,6 +5,8 @@ use rekey_tests::{Answer, World};
 use serde_json::json;
 use shared::domain::cookie::{HolderCookie, HolderKind};
 
+use crate::help_desk_page::Page;
+
 fn form(path: &str, cookie: Option<&str>, body: &str) -> http::request::Builder {
     let request = Request::builder()
         .method(Method::POST)
@@ -125,7 +127,8 @@ async fn cross_site_requests_are_rejected() {
 /// Controls: C-081.
 #[tokio::test]
 async fn every_route_sets_headers_and_rejects_invalid_requests() {
-    let world = World::new().await;
+    let desk = Page::new().await;
+    let world = &desk.world;
     let expected = [
         "strict-transport-security",
         "content-security-policy",

@@ -28,10 +28,10 @@ async fn with_code(world: &Arc<World>) -> Browser {
     browser
 }
 
-/// Sends `POST path` with JSON and further headers, from an address in TEST-NET-2 (RFC 5737).
+/// Sends `POST path` with JSON and further headers, from an address of this network, a /24.
 async fn post_from(
     browser: &mut Browser,
-    host: u8,
+    network: u8,
     headers: &[(&str, &str)],
     path: &str,
     body: &Value,
@@ -40,6 +40,6 @@ async fn post_from(
     for (name, value) in headers {
         request = request.header(*name, *value);
     }
-    let peer = SocketAddr::from(([198, 51, 100, host], 40_000));
+    let peer = SocketAddr::from(([198, 51, network, 7], 40_000));
     browser.send(request.extension(ConnectInfo(peer)).body(body.to_string()).unwrap()).await
 }
