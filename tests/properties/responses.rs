@@ -4,6 +4,7 @@ use http::{HeaderMap, header};
 use rekey_tests::Answer;
 use rekey_tests::fixtures::{AISYAH, Person, SEED};
 use serde_json::Value;
+use shared::domain::support_code::SupportCode;
 use shared::http::problem::Code;
 use shared::http::{ROUTES, headers};
 
@@ -113,14 +114,15 @@ fn assert_no_secret(said: &str, secrets: &[&str], text: &str, headers: &HeaderMa
     }
 }
 
-/// Returns a response without cookies, references, challenges, times and names, to compare it with another.
+/// Returns a response without cookies, references, challenges, times, names and support codes, to compare it with
+/// another.
 pub fn observable(answer: &Answer, unfill: impl Fn(&str) -> String) -> (u16, String) {
     let mut headers: Vec<&str> = answer.headers.keys().map(http::HeaderName::as_str).collect();
     headers.sort_unstable();
     let body = String::from_utf8_lossy(&answer.body).into_owned();
     let body = match serde_json::from_str::<Value>(&body) {
         Ok(mut body) => {
-            for member in ["captcha", "expires_at", "resend_at", "login"] {
+            for member in ["captcha", "expires_at", "resend_at", "login", "support_code"] {
                 if let Some(value) = body.get_mut(member) {
                     *value = Value::Null;
                 }
@@ -128,11 +130,22 @@ pub fn observable(answer: &Answer, unfill: impl Fn(&str) -> String) -> (u16, Str
             body.to_string()
         }
         Err(_) if body.contains("captcha_token") => "a page with a CAPTCHA".to_owned(),
-        Err(_) if body.starts_with("<!") => unfill(&body),
+        Err(_) if body.starts_with("<!") => without_support_code(&unfill(&body)),
         Err(_) => answer.header("content-type").unwrap_or_default().to_owned(),
     };
     let cookies = answer.headers.get_all("set-cookie").iter().count();
     let location = answer.header("location").unwrap_or_default();
     let status = answer.status.as_u16();
     (status, format!("{status} {location} {headers:?} {cookies} cookies\n{body}"))
+}
+
+/// Returns a page without its support code, which each flow has of its own.
+fn without_support_code(page: &str) -> String {
+    const BEFORE: &str = "<strong><bdi>";
+    // It stands in the foot, below everything else of this form.
+    let Some((before, after)) = page.rsplit_once(BEFORE) else { return page.to_owned() };
+    match after.split_once("</bdi></strong>") {
+        Some((code, after)) if SupportCode::parse(code).is_some() => format!("{before}{BEFORE}{after}"),
+        _ => page.to_owned(),
+    }
 }

@@ -1,9 +1,13 @@
 //! Emulates `CloudWatch` Logs (AWS JSON 1.1): what commands of operators write, and the lines of the functions. There is
 //! one log, so that every log group has all lines.
 
-use std::io;
-use std::sync::{Arc, Mutex, OnceLock, PoisonError};
+use std::fs::{File, OpenOptions};
+use std::io::{self, BufRead as _, BufReader, Write as _};
+use std::os::unix::fs::OpenOptionsExt as _;
+use std::path::Path;
+use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 
+use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use shared::domain::time::Timestamp;
 
@@ -17,12 +21,22 @@ const LINES_MAX: usize = 200_000;
 /// The lines of one answer.
 const PAGE: usize = 5_000;
 
+/// The file of the lines in a folder that keeps the state.
+const FILE: &str = "log.jsonl";
+
 /// The lines that were written.
 #[derive(Clone, Default)]
-pub struct Logs(Arc<Mutex<Vec<Line>>>);
+pub struct Logs(Arc<Mutex<Stored>>);
+
+#[derive(Default)]
+struct Stored {
+    lines: Vec<Line>,
+    /// Gets each line too, if the state is kept.
+    file: Option<File>,
+}
 
 /// A line with the time in milliseconds that it was written with.
-#[derive(Clone)]
+#[derive(Clone, Deserialize, Serialize)]
 struct Line {
     at: i64,
     message: String,
@@ -30,10 +44,29 @@ struct Line {
 }
 
 impl Logs {
+    /// Reads the log that this folder keeps, or begins one there.
+    ///
+    /// # Errors
+    /// If the file can't be read or written.
+    pub fn open(folder: &Path) -> io::Result<Self> {
+        let file =
+            OpenOptions::new().read(true).append(true).create(true).mode(0o600).open(folder.join(FILE))?;
+        let mut lines = Vec::new();
+        for line in BufReader::new(&file).lines() {
+            // A line that was cut when the machine stopped is none.
+            lines.extend(serde_json::from_str::<Line>(&line?).ok());
+        }
+        Ok(Self(Arc::new(Mutex::new(Stored { lines, file: Some(file) }))))
+    }
+
+    fn stored(&self) -> MutexGuard<'_, Stored> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// Returns the events of operators, the earliest first.
     pub fn events(&self) -> Vec<Value> {
-        let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        let by_operators = lines.iter().filter(|line| line.by_operator);
+        let stored = self.stored();
+        let by_operators = stored.lines.iter().filter(|line| line.by_operator);
         by_operators.map(|line| serde_json::from_str(&line.message).unwrap_or_default()).collect()
     }
 
@@ -47,17 +80,24 @@ impl Logs {
 
     /// Replaces the lines by what `edit` makes of them, as an insider does who may write logs.
     pub fn edit(&self, edit: impl Fn(Vec<String>) -> Vec<String>) {
-        let lines = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
+        let lines = std::mem::take(&mut self.stored().lines);
         for line in edit(lines.into_iter().map(|line| line.message).collect()) {
             self.add(&line);
         }
     }
 
     fn push(&self, line: Line) {
-        let mut lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-        if lines.len() < LINES_MAX {
-            lines.push(line);
+        let mut stored = self.stored();
+        if stored.lines.len() >= LINES_MAX {
+            return;
         }
+        if let Some(file) = &mut stored.file
+            && let Ok(mut text) = serde_json::to_string(&line)
+        {
+            text.push('\n');
+            let _ = file.write_all(text.as_bytes());
+        }
+        stored.lines.push(line);
     }
 
     /// Answers a call of `Logs_20140328.<operation>`.
@@ -83,8 +123,8 @@ impl Logs {
                 let from = call["startTime"].as_i64().unwrap_or_default();
                 let until = call["endTime"].as_i64().unwrap_or(i64::MAX);
                 let skipped = call["nextToken"].as_str().and_then(|token| token.parse().ok()).unwrap_or(0);
-                let lines = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-                let within = lines.iter().filter(|line| from <= line.at && line.at <= until);
+                let stored = self.stored();
+                let within = stored.lines.iter().filter(|line| from <= line.at && line.at <= until);
                 let page: Vec<Value> = within
                     .skip(skipped)
                     .take(PAGE)
@@ -98,26 +138,78 @@ impl Logs {
     }
 }
 
-/// Takes the lines of this process to the log of an emulator that starts later. Earlier lines are dropped.
+/// Takes the lines of this process to the log of an emulator, which starts later.
 #[derive(Clone, Default)]
-pub struct LogWriter(Arc<OnceLock<Logs>>);
+pub struct LogWriter(Arc<Mutex<Connection>>);
+
+enum Connection {
+    /// The lines until the log is there: a chain without its first line would not be whole.
+    Awaited(Vec<String>),
+    Connected(Logs),
+}
+
+impl Default for Connection {
+    fn default() -> Self {
+        Self::Awaited(Vec::new())
+    }
+}
 
 impl LogWriter {
-    /// Writes to this log from now on.
+    fn connection(&self) -> MutexGuard<'_, Connection> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Writes to this log, what was written before first.
     pub fn connect(&self, logs: &Logs) {
-        let _ = self.0.set(logs.clone());
+        let mut connection = self.connection();
+        if let Connection::Awaited(lines) = &*connection {
+            lines.iter().for_each(|line| logs.add(line));
+        }
+        *connection = Connection::Connected(logs.clone());
     }
 }
 
 impl io::Write for LogWriter {
     fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
-        if let Some(logs) = self.0.get() {
-            logs.add(String::from_utf8_lossy(bytes).trim_end());
+        let line = String::from_utf8_lossy(bytes).trim_end().to_owned();
+        match &mut *self.connection() {
+            Connection::Awaited(lines) => lines.push(line),
+            Connection::Connected(logs) => logs.add(&line),
         }
         Ok(bytes.len())
     }
 
     fn flush(&mut self) -> io::Result<()> {
         Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn messages(logs: &Logs) -> Vec<String> {
+        logs.stored().lines.iter().map(|line| line.message.clone()).collect()
+    }
+
+    #[test]
+    fn lines_before_the_log_are_kept() {
+        let (mut writer, logs) = (LogWriter::default(), Logs::default());
+        writer.write_all(b"{\"sequence\":1}\n").unwrap();
+        writer.connect(&logs);
+        writer.write_all(b"{\"sequence\":2}\n").unwrap();
+        assert_eq!(messages(&logs), [r#"{"sequence":1}"#, r#"{"sequence":2}"#]);
+    }
+
+    #[test]
+    fn log_of_a_folder_outlives_the_process() {
+        let folder = std::env::temp_dir().join(format!("rekey-log-{}", std::process::id()));
+        std::fs::create_dir_all(&folder).unwrap();
+        Logs::open(&folder).unwrap().add("a");
+        let again = Logs::open(&folder).unwrap();
+        again.add("b");
+        assert_eq!(messages(&again), ["a", "b"]);
+        assert_eq!(messages(&Logs::open(&folder).unwrap()), ["a", "b"]);
+        std::fs::remove_dir_all(folder).unwrap();
     }
 }

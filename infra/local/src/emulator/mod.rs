@@ -143,6 +143,12 @@ impl Emulator {
             }
             None => Secrets::generate(system, &template.secrets),
         };
+        let logs = match folder {
+            Some(folder) => Logs::open(folder).map_err(|error| {
+                Failure::new(format!("{}: the log can't be kept there: {error}", folder.display()))
+            })?,
+            None => Logs::default(),
+        };
         let store = if has_tables {
             let file = folder.map(|folder| folder.join("store.db"));
             let database = dynamodb::open(file.as_deref(), &template.tables)?;
@@ -165,7 +171,7 @@ impl Emulator {
             queues: Arc::new(Queues::new(system.clone(), template.queues.clone())),
             secrets,
             parameters: Parameters::default(),
-            logs: Logs::default(),
+            logs,
             invokables: Mutex::default(),
             template,
             calls: Mutex::default(),

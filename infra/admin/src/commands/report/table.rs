@@ -21,7 +21,9 @@ pub(super) fn sections(facts: &Facts) -> Vec<Section> {
         count("too few methods", people.partly),
         count("no method, or closed to self-service", people.none),
     ];
-    who.extend(people.methods.iter().map(|(method, number)| count(&format!("with {method}"), *number)));
+    who.extend(
+        people.methods.iter().map(|(method, number)| count(&format!("with {}", in_words(method)), *number)),
+    );
     let spans = || facts.windows.iter().map(|window| days(window.days));
     let row = |what: &str, of: &dyn Fn(&Window) -> usize| {
         std::iter::once(what.to_owned())
@@ -44,7 +46,7 @@ pub(super) fn sections(facts: &Facts) -> Vec<Section> {
     methods.sort_unstable();
     methods.dedup();
     let by_method = methods.into_iter().map(|method| {
-        let mut row = vec![method.clone()];
+        let mut row = vec![in_words(method)];
         for window in &facts.windows {
             let changes = window.by_method.get(method).copied().unwrap_or_default();
             row.push(changes.resets.to_string());
@@ -98,9 +100,14 @@ pub(super) fn sections(facts: &Facts) -> Vec<Section> {
         Section {
             title: "Help desk",
             columns: named(&["", "times"]),
-            rows: listed(facts.help_desk.iter().map(|(what, n)| (what.clone(), *n)).collect()),
+            rows: listed(facts.help_desk.iter().map(|(what, n)| (in_words(what), *n)).collect()),
         },
     ]
+}
+
+/// Returns the name of a method or an event in words: `mobile call`, `person shown`.
+fn in_words(name: &str) -> String {
+    name.replace(['_', '.'], " ")
 }
 
 /// Returns the period of a report, in words.
