@@ -24,7 +24,7 @@ fn versions(now: Timestamp) -> PopulationVersions {
     let policy = ResetPolicy { methods: &Method::ALL, steps: 2, countries: &[Country::MALAYSIA] };
     let mut census = Census::default();
     census.count(&AISYAH.account(), &AISYAH.registration(), &policy);
-    PopulationVersions::after(None, &census.population(), now).unwrap()
+    PopulationVersions::after(None, &census.population(None), now).unwrap()
 }
 
 /// Controls: C-024.

@@ -19,7 +19,7 @@ const AT_ONCE: usize = 16;
 pub async fn refresh(ports: &Ports) -> Result<(), Failed> {
     let now = ports.clock.now();
     let found = ports.population.population().await?;
-    let population = census(ports, now).await?.population();
+    let population = census(ports, now).await?.population(found.value.as_ref());
     let Some(next) = PopulationVersions::after(found.value.as_ref(), &population, now) else { return Ok(()) };
     // Another count that was faster has written the same.
     if ports.population.replace_population(found.revision, &next).await? {

@@ -14,7 +14,7 @@ use super::contact::{EmailAddress, PhoneNumber};
 use super::keys::Keyring;
 use super::method::{Factor, Kind, Method};
 use super::name::CanonicalName;
-use super::population::{Appearance, Frequencies, Initial, Population, PopulationVersions, Shape};
+use super::population::{Appearance, Frequencies, Initial, Population, PopulationVersions};
 use super::time::Timestamp;
 
 /// One decoy in this many has any set that the policy allows, with equal chances. A set that only real people
@@ -53,14 +53,13 @@ impl Decoys<'_> {
         let nobody = Population::default();
         let (number, population) = self.population.map_or((0, &nobody), |versions| versions.at(moment, now));
         let login = name.as_str();
-        let shape = Shape::of(login);
         // The features change in different versions, since people replace one thing at a time.
         let seed = |feature: &str, nth: u32| {
             let phase = (phase % REDRAW + nth * REDRAW / 4) % REDRAW;
             self.seed(id, feature, (number + phase) / REDRAW)
         };
 
-        let usable = self.usable(population, shape);
+        let usable = self.usable(population, login);
         let seed_of_kinds = seed("what there is", 0);
         let drawn = draw(&seed_of_kinds, &usable, |seen| seen.clone().into());
         let drawn = match drawn {
@@ -82,12 +81,12 @@ impl Decoys<'_> {
                 // Another letter than those of the places from which mailboxes take theirs.
                 let excluded: Vec<char> =
                     usable.iter().filter_map(|(seen, _)| seen.initial.and_then(place)).collect();
-                draw_value(&seed("email", 1), &population.letters(shape), 'a'..='z', &excluded)
+                draw_value(&seed("email", 1), &population.letters(login), 'a'..='z', &excluded)
             }
         };
         let digits = |seed, frequencies| draw_value(&seed, &frequencies, 0..=99, &[]);
-        let mobile = digits(seed("mobile", 2), population.mobiles(shape));
-        let office = digits(seed("office number", 3), population.office_phones(shape));
+        let mobile = digits(seed("mobile", 2), population.mobiles(login));
+        let office = digits(seed("office number", 3), population.office_phones(login));
 
         let mut decoy = Registration::default();
         for kind in drawn.kinds {
@@ -101,11 +100,11 @@ impl Decoys<'_> {
         decoy
     }
 
-    /// Returns what people with this shape of login show under the policy, with its weight.
-    fn usable(&self, population: &Population, shape: Shape) -> Vec<(Appearance, f64)> {
+    /// Returns what people with such a login show under the policy, with its weight.
+    fn usable(&self, population: &Population, login: &str) -> Vec<(Appearance, f64)> {
         let permitted: BTreeSet<Kind> = self.permitted_kinds().collect();
         let mut usable: BTreeMap<Appearance, f64> = BTreeMap::new();
-        for (seen, weight) in population.appearances(shape) {
+        for (seen, weight) in population.appearances(login) {
             let kinds: BTreeSet<Kind> = seen.kinds.intersection(&permitted).copied().collect();
             if self.suffices(kinds.iter().copied()) {
                 let initial = seen.initial.filter(|_| kinds.contains(&Kind::AlternateEmail));

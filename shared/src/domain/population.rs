@@ -1,10 +1,12 @@
 //! The population of decoys: coarse counts of what strangers see of real accounts.
 //!
 //! A stranger who types a name sees which kinds of methods its account has, and a mask of each contact. Decoys
-//! are drawn from counts of exactly that, one set of counts for each shape of login. The counts are coarse, so
-//! that none of them depends on one person. They change at most once in thirty days, and each decoy follows at
-//! a keyed moment, so that neither an enrolment nor a new version shows who is real.
+//! are drawn from counts of exactly that, one set of counts for each shape of login, and for each large group of
+//! logins within it. The counts are coarse, so that none of them depends on one person. They change at most once in
+//! thirty days, and each decoy follows at a keyed moment, so that neither an enrolment nor a new version shows who is
+//! real.
 
+use std::cmp::Reverse;
 use std::collections::{BTreeMap, BTreeSet};
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +37,19 @@ const SETTLING: Seconds = Seconds::HOUR;
 /// A shape of login with more than twice its people who can reset, and at least this many more, has outgrown its
 /// counts.
 const GROWTH: u32 = FEWEST;
+
+/// A group of logins has counts of its own if this many of its people can reset. For one that has them already, half is
+/// enough, so that a group of about this size doesn't come and go.
+const FEWEST_OF_GROUP: u32 = 50;
+
+/// The most groups of a shape, the largest ones. They bound the size of the item.
+const MOST_GROUPS: usize = 6;
+
+/// The longest prefix, in letters. What is longer is a name.
+const LONGEST_PREFIX: usize = 4;
+
+/// The name of the group of those who are in no other group of their shape.
+const OTHERS: &str = "";
 
 /// The shape of a login. Digits name students in most universities and letters name staff, who have other
 /// methods.
@@ -135,6 +150,21 @@ impl Place {
     }
 }
 
+/// Returns the name of a login's group within its shape. Universities tell kinds of people apart by a prefix or by the
+/// number of digits: `s6` for `s123456`, `8` for `20211000`. A dot separates names written out from clipped ones.
+fn group_of(login: &str) -> String {
+    let local = local_part(login);
+    if Shape::of(login) == Shape::Letters {
+        return if local.contains('.') { "." } else { OTHERS }.to_owned();
+    }
+    let end = local.find(|c: char| !c.is_ascii_alphabetic()).unwrap_or(local.len());
+    let (prefix, digits) = local.split_at(end);
+    if end > LONGEST_PREFIX || digits.contains(|c: char| !c.is_ascii_digit()) {
+        return OTHERS.to_owned();
+    }
+    format!("{}{}", prefix.to_ascii_lowercase(), digits.len())
+}
+
 fn local_part(login: &str) -> &str {
     login.split('@').next().unwrap_or_default()
 }
@@ -230,9 +260,9 @@ pub struct ResetPolicy<'a> {
     pub countries: &'a [Country],
 }
 
-/// Exact counts, while accounts are read one after the other.
+/// Exact counts, while accounts are read one after the other, by shape and group of login.
 #[derive(Clone, Debug, Default)]
-pub struct Census(BTreeMap<Shape, Tally>);
+pub struct Census(BTreeMap<Shape, BTreeMap<String, Tally>>);
 
 #[derive(Clone, Debug, Default)]
 struct Tally {
@@ -260,6 +290,21 @@ impl Mailbox {
 }
 
 impl Tally {
+    fn sum<'a>(tallies: impl IntoIterator<Item = &'a Self>) -> Self {
+        fn add<T: Clone + Ord>(sum: &mut BTreeMap<T, u32>, counts: &BTreeMap<T, u32>) {
+            for (value, count) in counts {
+                *sum.entry(value.clone()).or_default() += count;
+            }
+        }
+        tallies.into_iter().fold(Self::default(), |mut sum, tally| {
+            sum.people += tally.people;
+            add(&mut sum.seen, &tally.seen);
+            add(&mut sum.mobiles, &tally.mobiles);
+            add(&mut sum.office_phones, &tally.office_phones);
+            sum
+        })
+    }
+
     /// Returns the places from which mailboxes take their letter, the most frequent one first. A mailbox that has the
     /// letters of two places counts for the first of them. A place that few have by then has its letters by chance. The
     /// first letter counts always.
@@ -314,7 +359,7 @@ impl Census {
         let office_phone = digits(Kind::OfficePhone, &registration.office_phone);
         for login in &account.logins {
             let mailbox = mailbox.map(|letter| Mailbox::of(letter, login));
-            let tally = self.0.entry(Shape::of(login)).or_default();
+            let tally = self.0.entry(Shape::of(login)).or_default().entry(group_of(login)).or_default();
             tally.people += u32::from(can_reset);
             *tally.seen.entry((kinds.clone(), mailbox)).or_default() += 1;
             if let Some(digits) = mobile {
@@ -326,9 +371,13 @@ impl Census {
         }
     }
 
-    /// Returns the coarse form of the counts.
-    pub fn population(&self) -> Population {
-        Population(self.0.iter().map(|(shape, tally)| (*shape, Group::of(tally))).collect())
+    /// Returns the coarse form of the counts. `found` is the stored population, some of whose groups stay.
+    pub fn population(&self, found: Option<&PopulationVersions>) -> Population {
+        let of_shape = |(shape, tallies): (&Shape, _)| {
+            let earlier = found.and_then(|found| found.current.0.get(shape));
+            (*shape, Group::of_shape(tallies, earlier))
+        };
+        Population(self.0.iter().map(of_shape).collect())
     }
 }
 
@@ -344,7 +393,7 @@ fn coarse(count: u32) -> u32 {
 #[serde(transparent)]
 pub struct Population(BTreeMap<Shape, Group>);
 
-/// The coarse counts of one shape of login.
+/// The coarse counts of one shape of login, or of one group within it.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Hash, Serialize, Deserialize)]
 struct Group {
     /// Those who could reset when they were counted.
@@ -358,9 +407,38 @@ struct Group {
     letters: Frequencies<char>,
     mobiles: Frequencies<u8>,
     office_phones: Frequencies<u8>,
+    /// The groups of a shape that have counts of their own. Its other counts are of everybody, those in groups too.
+    #[serde(default, skip_serializing_if = "BTreeMap::is_empty")]
+    groups: BTreeMap<String, Self>,
 }
 
 impl Group {
+    /// Returns the counts of a shape. `earlier` are those of the version before.
+    fn of_shape(tallies: &BTreeMap<String, Tally>, earlier: Option<&Self>) -> Self {
+        let size = |name: &str, tally: &Tally| {
+            let is_there = earlier.is_some_and(|earlier| earlier.groups.contains_key(name));
+            tally.people.saturating_mul(if is_there { 2 } else { 1 })
+        };
+        let is_large = |name: &str, tally: &Tally| size(name, tally) >= FEWEST_OF_GROUP;
+        let named = tallies.iter().filter(|(name, tally)| *name != OTHERS && is_large(name, tally));
+        let mut large: Vec<_> = named.collect();
+        large.sort_by_key(|(name, tally)| Reverse(size(name, tally)));
+        large.truncate(MOST_GROUPS);
+        let mut groups: BTreeMap<String, Self> =
+            large.into_iter().map(|(name, tally)| (name.clone(), Self::of(tally))).collect();
+        let others = Tally::sum(
+            tallies.iter().filter(|(name, _)| !groups.contains_key(*name)).map(|(_, tally)| tally),
+        );
+        if !groups.is_empty() && is_large(OTHERS, &others) {
+            groups.insert(OTHERS.to_owned(), Self::of(&others));
+        }
+        // A group that has everybody is the shape itself.
+        if tallies.len() == 1 {
+            groups.clear();
+        }
+        Self { groups, ..Self::of(&Tally::sum(tallies.values())) }
+    }
+
     fn of(tally: &Tally) -> Self {
         let places = tally.places();
         let mut appearances: BTreeMap<Appearance, u32> = BTreeMap::new();
@@ -393,6 +471,7 @@ impl Group {
             letters: Frequencies::of(&letters, FEWEST),
             mobiles: digits(&tally.mobiles),
             office_phones: digits(&tally.office_phones),
+            groups: BTreeMap::new(),
         }
     }
 
@@ -441,27 +520,36 @@ impl Population {
         self.0.is_empty()
     }
 
-    /// Returns the appearances of a shape with their weights; of a shape that nobody has, those of everybody.
-    pub(super) fn appearances(&self, shape: Shape) -> Vec<(&Appearance, f64)> {
-        match self.0.get(&shape) {
+    /// Returns the counts of a login's group if it has any, or else of the others in its shape if they have any, or else
+    /// of the shape.
+    fn group(&self, login: &str) -> Option<&Group> {
+        let shape = self.0.get(&Shape::of(login))?;
+        let group = shape.groups.get(&group_of(login)).or_else(|| shape.groups.get(OTHERS));
+        Some(group.unwrap_or(shape))
+    }
+
+    /// Returns the appearances of people with such a login, with their weights; those of everybody if nobody has a login
+    /// of its shape.
+    pub(super) fn appearances(&self, login: &str) -> Vec<(&Appearance, f64)> {
+        match self.group(login) {
             Some(group) => group.weights().collect(),
             None => self.0.values().flat_map(Group::weights).collect(),
         }
     }
 
     /// Returns the letters of mailboxes that take it from no place of the login.
-    pub(super) fn letters(&self, shape: Shape) -> Frequencies<char> {
-        self.0.get(&shape).map(|group| group.letters.clone()).unwrap_or_default()
+    pub(super) fn letters(&self, login: &str) -> Frequencies<char> {
+        self.group(login).map(|group| group.letters.clone()).unwrap_or_default()
     }
 
     /// Returns the last two digits of mobile phones.
-    pub(super) fn mobiles(&self, shape: Shape) -> Frequencies<u8> {
-        self.0.get(&shape).map(|group| group.mobiles.clone()).unwrap_or_default()
+    pub(super) fn mobiles(&self, login: &str) -> Frequencies<u8> {
+        self.group(login).map(|group| group.mobiles.clone()).unwrap_or_default()
     }
 
     /// Returns the last two digits of office phones.
-    pub(super) fn office_phones(&self, shape: Shape) -> Frequencies<u8> {
-        self.0.get(&shape).map(|group| group.office_phones.clone()).unwrap_or_default()
+    pub(super) fn office_phones(&self, login: &str) -> Frequencies<u8> {
+        self.group(login).map(|group| group.office_phones.clone()).unwrap_or_default()
     }
 
     /// Returns whether most people of a shape in `next` who can reset are missing here.

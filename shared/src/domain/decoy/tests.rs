@@ -3,7 +3,7 @@ use std::collections::{BTreeMap, BTreeSet};
 use super::*;
 use crate::domain::account::{Account, AccountState, suffices};
 use crate::domain::contact::Country;
-use crate::domain::population::{Census, Place, ResetPolicy};
+use crate::domain::population::{Census, Place, ResetPolicy, Shape};
 use crate::domain::time::Seconds;
 
 const NOW: Timestamp = Timestamp::from_seconds(1_790_000_000);
@@ -228,6 +228,49 @@ fn second_letter(random: &mut Random, login: String) -> Person {
     named(random, login, &[(50, 0), (40, 1)])
 }
 
+/// Returns a login whose prefix tells students from staff and a few visitors.
+fn prefixed(random: &mut Random) -> String {
+    match random.below(100) {
+        0..79 => format!("s{:06}", random.below(1_000_000)),
+        79..98 => format!("e{:05}", random.below(100_000)),
+        _ => format!("v{:05}", random.below(100_000)),
+    }
+}
+
+/// Returns a login whose prefix says nothing, and whose length tells students from staff.
+fn prefixed_of_two_lengths(random: &mut Random) -> String {
+    let is_student = random.chance(75);
+    if is_student {
+        format!("u{:07}", random.below(10_000_000))
+    } else {
+        format!("u{:05}", random.below(100_000))
+    }
+}
+
+/// Returns eight digits for students and five for staff.
+fn of_two_lengths(random: &mut Random) -> String {
+    let is_student = random.chance(80);
+    if is_student {
+        format!("{:08}", random.below(100_000_000))
+    } else {
+        format!("{:05}", random.below(100_000))
+    }
+}
+
+/// Returns two parts for students, and one for staff.
+fn dotted_or_not(random: &mut Random) -> String {
+    if random.chance(70) { letters(random) } else { clipped(random) }
+}
+
+fn student_or_staff(random: &mut Random, login: String) -> Person {
+    let is_student = match Shape::of(&login) {
+        Shape::Letters => login.contains('.'),
+        Shape::Digits => login.len() == 8,
+        Shape::Both => login.starts_with('s') || login.len() == 8,
+    };
+    if is_student { student(random, login) } else { staff(random, login) }
+}
+
 const STUDENTS: Maker = Maker { people: 3_000, login: digits, person: student };
 const STAFF: Maker = Maker { people: 900, login: letters, person: staff };
 const MIXED: Maker = Maker { people: 2_400, login: of_three_shapes, person: mixed };
@@ -290,13 +333,22 @@ fn count(people: &[Person], methods: &[Method], steps: u8) -> Population {
         };
         census.count(&account, registration, &policy);
     }
-    census.population()
+    census.population(None)
 }
 
-/// Returns what a classifier may use: the whole set with the shape of the login and the relation of the mask to
-/// it, and the values of the masks.
+/// Returns what somebody who knows how a university makes logins sees in one: the shape, a prefix that tells kinds of
+/// people apart, the number of digits, and whether there is a dot.
+fn kind_of_login(login: &str) -> String {
+    let end = login.find(|c: char| c.is_ascii_digit()).unwrap_or_default();
+    let prefix = ["s", "e", "u", "v"].into_iter().find(|prefix| *prefix == &login[..end]);
+    let digits = login.chars().filter(char::is_ascii_digit).count();
+    format!("{:?} {prefix:?} {digits} {}", Shape::of(login), login.contains('.'))
+}
+
+/// Returns what a classifier may use: the whole set with the kind of login and the relation of the mask to it, and the
+/// values of the masks.
 fn features(seen: &Seen) -> Vec<String> {
-    let shape = format!("{:?}", Shape::of(&seen.login));
+    let shape = kind_of_login(&seen.login);
     let mask =
         |method: Method| seen.offers.iter().find(|offer| offer.method == method).map(|o| o.masked.as_str());
     let methods: Vec<&str> = seen.offers.iter().map(|offer| offer.method.as_str()).collect();
@@ -441,6 +493,27 @@ fn mailboxes_from_names_are_indistinguishable_from_decoys() {
     assert_indistinguishable("aisyah.rahman", &maker(letters, second_part), &Method::ALL, 2);
     assert_indistinguishable("rahmanai", &maker(clipped, end), &Method::ALL, 2);
     assert_indistinguishable("ar1234", &maker(initials, second_letter), &Method::ALL, 2);
+}
+
+/// A prefix, a length or a dot tells students from staff whose logins have one shape.
+/// Controls: C-107.
+#[test]
+fn people_of_one_shape_are_indistinguishable_from_decoys() {
+    let maker = |people, login| Maker { people, login, person: student_or_staff };
+    for people in [500, 2_000] {
+        assert_indistinguishable("s123456, e12345", &maker(people, prefixed), &Method::ALL, 2);
+        assert_indistinguishable("12345678, 12345", &maker(people, of_two_lengths), &Method::ALL, 2);
+        assert_indistinguishable(
+            "u1234567, u12345",
+            &maker(people, prefixed_of_two_lengths),
+            &Method::ALL,
+            2,
+        );
+        assert_indistinguishable("aisyah.rahman, rahmanai", &maker(people, dotted_or_not), &Method::ALL, 2);
+    }
+    let counts = count(&maker(2_000, prefixed).make(1), &Method::ALL, 2);
+    let size = serde_json::to_string(&counts).unwrap().len();
+    assert!(size < 4 * 1024, "{size} bytes");
 }
 
 /// Controls: C-107.

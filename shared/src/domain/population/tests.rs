@@ -36,7 +36,7 @@ fn students(without_app: u32, with_app: u32) -> Population {
         }
         census.count(&account(&[&login], AccountState::Active), &registration, &POLICY);
     }
-    census.population()
+    census.population(None)
 }
 
 fn stored(population: &Population) -> String {
@@ -56,6 +56,29 @@ fn login_shape_ignores_punctuation_and_domain() {
         ("aisyah2@kolej.example", Shape::Both),
     ] {
         assert_eq!(Shape::of(login), shape, "{login}");
+    }
+}
+
+#[test]
+fn logins_are_grouped_by_prefix_length_and_dot() {
+    for (login, group) in [
+        ("s2021100001", "s10"),
+        ("S123456@kolej.example", "s6"),
+        ("stud1", "stud1"),
+        ("20211000", "8"),
+        ("12345", "5"),
+        ("aisyah.rahman", "."),
+        ("aisyah_rahman", OTHERS),
+        ("李明", OTHERS),
+        ("aisyah2", OTHERS),
+        ("s12a", OTHERS),
+        ("s-123", OTHERS),
+        ("2021-100", OTHERS),
+        ("é12", OTHERS),
+        ("s١٢", OTHERS),
+        ("", OTHERS),
+    ] {
+        assert_eq!(group_of(login), group, "{login}");
     }
 }
 
@@ -110,7 +133,7 @@ fn only_accounts_with_a_method_are_counted() {
     ] {
         let mut census = Census::default();
         census.count(&account(&["aisyah"], state), &registration, &POLICY);
-        assert_eq!(!census.population().is_empty(), counts, "{state:?} {registration:?}");
+        assert_eq!(!census.population(None).is_empty(), counts, "{state:?} {registration:?}");
     }
 }
 
@@ -119,16 +142,16 @@ fn account_is_counted_for_each_of_its_logins() {
     let mut census = Census::default();
     let both = account(&["aisyah", "2021100001", "s2021100001"], AccountState::Active);
     census.count(&both, &with("aisyah@mail.example", "+60123456798"), &POLICY);
-    let population = census.population();
-    let seen = |shape| {
+    let population = census.population(None);
+    let seen = |login| {
         population
-            .appearances(shape)
+            .appearances(login)
             .into_iter()
             .map(|(seen, _)| seen.clone().into())
             .collect::<Vec<String>>()
     };
-    assert_eq!(seen(Shape::Letters), ["em="]);
-    assert_eq!((seen(Shape::Digits), seen(Shape::Both)), (vec!["em/".to_owned()], vec!["em/".to_owned()]));
+    assert_eq!(seen("nobody"), ["em="]);
+    assert_eq!((seen("2022"), seen("s2022")), (vec!["em/".to_owned()], vec!["em/".to_owned()]));
 }
 
 /// Universities make logins and people make mailboxes from one name. The place that most have counts first, and one
@@ -146,9 +169,9 @@ fn places_of_the_letters_of_mailboxes_are_counted() {
             census.count(&account(&[&login], AccountState::Active), &mailbox, &POLICY);
         }
     }
-    let population = census.population();
+    let population = census.population(None);
     let seen: BTreeMap<String, f64> = population
-        .appearances(Shape::Both)
+        .appearances("nobody1")
         .into_iter()
         .map(|(seen, weight)| (seen.clone().into(), weight))
         .collect();
@@ -164,7 +187,7 @@ fn kinds_outside_policy_are_counted() {
     let policy = ResetPolicy { methods: &[Method::Email, Method::Sms], ..POLICY };
     let mut census = Census::default();
     census.count(&account(&["aisyah"], AccountState::Active), &registration, &policy);
-    assert!(stored(&census.population()).contains("\"emap*\""), "{}", stored(&census.population()));
+    assert!(stored(&census.population(None)).contains("\"emap*\""), "{}", stored(&census.population(None)));
 }
 
 /// Nobody can tell from the stored counts whether one person belongs to them.
@@ -182,6 +205,119 @@ fn stored_counts_are_coarse() {
     let rare = |people| stored(&students(200, people));
     assert!(rare(1).contains(r#""rare":["emt/"]"#));
     assert_eq!(rare(3), rare(4));
+}
+
+/// Counts people with these prefixes, each with a mobile, and with an app if the prefix is `e`.
+fn prefixed(people: &[(&str, u32)]) -> Census {
+    let mut census = Census::default();
+    for (prefix, count) in people {
+        for n in 0..*count {
+            let mut registration = with("aisyah@mail.example", &format!("+6012345{n:04}"));
+            if *prefix == "e" {
+                registration.holds.push(Method::Totp);
+            }
+            let login = format!("{prefix}{n:06}");
+            census.count(&account(&[&login], AccountState::Active), &registration, &POLICY);
+        }
+    }
+    census
+}
+
+/// Returns the sets that decoys with such a login are drawn from.
+fn sets(population: &Population, login: &str) -> Vec<String> {
+    population.appearances(login).into_iter().map(|(seen, _)| seen.clone().into()).collect()
+}
+
+/// Controls: C-107.
+#[test]
+fn large_groups_of_logins_have_counts_of_their_own() {
+    let population = prefixed(&[("s", 300), ("e", 60), ("v", 30), ("w", 30)]).population(None);
+    assert_eq!(population.0[&Shape::Both].groups.keys().collect::<Vec<_>>(), ["", "e6", "s6"]);
+    assert_eq!(sets(&population, "e999999"), ["emt/"]);
+    assert_eq!(sets(&population, "s999999"), ["em/"]);
+    // The others are as many as a group. Alone, none of them is, and everybody with letters and digits counts.
+    for login in ["v999999", "x1", "s1", "nobody1"] {
+        assert_eq!(sets(&population, login), ["em/"], "{login}");
+    }
+    let population = prefixed(&[("s", 300), ("e", 60), ("v", 30)]).population(None);
+    assert_eq!(population.0[&Shape::Both].groups.keys().collect::<Vec<_>>(), ["e6", "s6"]);
+    assert_eq!(sets(&population, "v999999"), ["em/", "emt/"]);
+    // Nothing is stored twice.
+    for people in [vec![("s", 300)], vec![("v", 30), ("w", 30)]] {
+        assert_eq!(prefixed(&people).population(None).0[&Shape::Both].groups, BTreeMap::new(), "{people:?}");
+    }
+}
+
+/// Decoys of a group of about fifty people don't change back and forth.
+/// Controls: C-108.
+#[test]
+fn group_stays_until_half_of_its_people_are_left() {
+    let people = |count| prefixed(&[("s", 300), ("e", count)]);
+    let versions = |count| PopulationVersions::after(None, &people(count).population(None), NOW).unwrap();
+    let has_group = |population: Population| population.0[&Shape::Both].groups.contains_key("e6");
+    assert!(!has_group(people(49).population(None)));
+    assert!(!has_group(people(49).population(Some(&versions(49)))));
+    assert!(has_group(people(50).population(Some(&versions(49)))));
+    assert!(has_group(people(49).population(Some(&versions(50)))));
+    assert!(has_group(people(25).population(Some(&versions(50)))));
+    assert!(!has_group(people(24).population(Some(&versions(50)))));
+}
+
+/// The decoys of a new group move within thirty days, as for other changes.
+/// Controls: C-108.
+#[test]
+fn new_group_waits_for_the_next_version() {
+    let first = PopulationVersions::after(None, &prefixed(&[("s", 300)]).population(None), NOW).unwrap();
+    let today = prefixed(&[("s", 300), ("e", 200)]).population(Some(&first));
+    assert_eq!(PopulationVersions::after(Some(&first), &today, NOW + Seconds(29 * 86_400)), None);
+    let later = NOW + Seconds(30 * 86_400);
+    let second = PopulationVersions::after(Some(&first), &today, later).unwrap();
+    assert_eq!(sets(second.at(0, later).1, "e999999"), ["em/"]);
+    assert_eq!(sets(second.at(u32::MAX, later + Seconds(86_400)).1, "e999999"), ["em/"]);
+    assert_eq!(sets(second.at(0, later + Seconds(86_400)).1, "e999999"), ["emt/"]);
+}
+
+/// A process reads the item of a later version that knows more of a group, and of an earlier one that knows less.
+#[test]
+fn unknown_counts_are_ignored() {
+    let population = prefixed(&[("s", 300), ("e", 60)]).population(None);
+    let text = stored(&population);
+    assert!(text.contains(r#""groups":{"e6":{"people":60,"#), "{text}");
+    assert_eq!(serde_json::from_str::<Population>(&text).unwrap(), population);
+    let later = text.replace(r#""groups":"#, r#""later":"#);
+    let read: Population = serde_json::from_str(&later).unwrap();
+    assert_eq!(sets(&read, "e999999"), ["em/", "emt/"]);
+}
+
+/// However many prefixes a university has, and whatever its people enrol, the item stays small.
+/// Controls: C-107.
+#[test]
+fn groups_of_a_shape_are_few() {
+    let mut census = Census::default();
+    let mailboxes = ["aisyah", "rahman", "siti", "tan", "wei", "zainab", "kumar"];
+    for n in 0..6_000_u32 {
+        let mixed = n.wrapping_mul(0x9e37_79b1) >> 8;
+        let mailbox = format!("{}@mail.example", mailboxes[mixed as usize % mailboxes.len()]);
+        let mobile = if mixed & 1 << 8 == 0 { "" } else { "+60123456798" };
+        let mut registration = with(&mailbox, mobile);
+        registration.office_phone =
+            PhoneNumber::parse("+60327310000", Country::MALAYSIA).ok().filter(|_| mixed & 1 << 9 == 0);
+        let held = [Method::Totp, Method::Push, Method::Passkey, Method::RecoveryCode];
+        let held = held.into_iter().enumerate().filter(|(at, _)| mixed >> (10 + at) & 1 == 0);
+        registration.holds = held.map(|(_, method)| method).collect();
+        // The first prefixes and lengths have the most people.
+        let prefix = char::from(b'a' + u8::try_from((n % 676).isqrt()).unwrap());
+        let digits = 4 + (n % 100).isqrt() as usize;
+        let logins = [format!("{prefix}{n:06}"), format!("{n:0digits$}"), format!("{prefix}.{prefix}")];
+        let logins: Vec<&str> = logins.iter().map(String::as_str).collect();
+        census.count(&account(&logins[..=n as usize % 3], AccountState::Active), &registration, &POLICY);
+    }
+    let first = PopulationVersions::after(None, &census.population(None), NOW).unwrap();
+    let groups = &first.current.0[&Shape::Both].groups;
+    assert_eq!(groups.keys().collect::<Vec<_>>(), ["", "u6", "v6", "w6", "x6", "y6", "z6"]);
+    let second = PopulationVersions { previous: Some(first.current.clone()), ..first };
+    let size = serde_json::to_string(&second).unwrap().len();
+    assert!(size < 48 * 1024, "{size} bytes");
 }
 
 #[test]
@@ -239,7 +375,7 @@ fn people_who_can_reset_outgrow_those_who_cannot() {
             let login = format!("2021{n:06}");
             census.count(&account(&[&login], AccountState::Active), &with("a@mail.example", mobile), &POLICY);
         }
-        census.population()
+        census.population(None)
     };
     let first = PopulationVersions::after(None, &population(3), NOW).unwrap();
     let soon = NOW + Seconds(86_400);
