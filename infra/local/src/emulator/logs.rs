@@ -163,7 +163,9 @@ impl LogWriter {
     pub fn connect(&self, logs: &Logs) {
         let mut connection = self.connection();
         if let Connection::Awaited(lines) = &*connection {
-            lines.iter().for_each(|line| logs.add(line));
+            for line in lines {
+                logs.add(line);
+            }
         }
         *connection = Connection::Connected(logs.clone());
     }
