@@ -77,8 +77,8 @@ pub(crate) async fn sign_out(app: State<App<Ports>>, incoming: IncomingRequest) 
     respond(app, incoming, async |ports, incoming| {
         provider(ports)?;
         let now = ports.clock.now();
+        incoming.take_fields().finish()?;
         if let Some(session) = incoming.desk_session(now)? {
-            incoming.take_fields().finish()?;
             audit::signed_out(ports, &session.agent, now).await?;
         }
         Ok(incoming.next_page(&NextPage {
