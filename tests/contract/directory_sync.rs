@@ -42,6 +42,7 @@ on_every_store!(
     changed_contact_waits_and_earlier_is_notified,
     notice_is_repeated_after_crash,
     contact_enrolled_by_person_stays,
+    first_load_keeps_contacts_enrolled_earlier,
     contacts_of_unnamed_kinds_stay;
     at_once: ;
     in_tables: ;
@@ -511,6 +512,19 @@ async fn contact_enrolled_by_person_stays(stores: &Stores) {
     assert_eq!((summary.contacts_written, summary.contacts_declined), (0, 1));
     assert_eq!(sync.take_notices(), 0);
     assert_eq!(mobile(stores, sync.clock.now() + WAIT).await.unwrap().0, "+60199999900");
+}
+
+/// A university may change from the built-in directory to its own. Controls: C-175.
+async fn first_load_keeps_contacts_enrolled_earlier(stores: &Stores) {
+    let sync = syncing(stores, &[Kind::Mobile]);
+    let own = PhoneNumber::from_stored("+60199999900".to_owned());
+    let entry = NewEntry::contact(Kind::Mobile, Contact::Phone(&own), sync.clock.now());
+    stores.raw.put(&person_id(0), &entry).await;
+    (0..3).for_each(|number| sync.directory.put(with_mobile(number, "012-345 6798")));
+    let summary = sync.full().await;
+    assert_eq!((summary.new, summary.contacts_written, summary.contacts_declined), (3, 2, 1));
+    assert_eq!(mobile(stores, sync.clock.now() + WAIT).await.unwrap().0, "+60199999900");
+    assert!(has(stores, 1, Method::Sms).await && has(stores, 2, Method::Sms).await);
 }
 
 /// Controls: C-175.

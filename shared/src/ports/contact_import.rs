@@ -1,6 +1,6 @@
 //! The import of contacts from the organisation's records.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
 
@@ -46,6 +46,12 @@ pub trait BulkContactImport: Send + Sync {
         accounts: &[AccountId],
         now: Timestamp,
     ) -> Result<HashMap<AccountId, Option<HeldRegistration>>, StoreError>;
+
+    /// Returns the accounts that have any item, strongly consistent: one read of the whole table, for a first load.
+    ///
+    /// # Errors
+    /// [`StoreError::Unavailable`].
+    async fn holders(&self) -> Result<HashSet<AccountId>, StoreError>;
 
     /// Writes the registrations of accounts that hold nothing, active and old at once. No account is there twice, and
     /// nobody finds any of them yet: the writes have no condition.

@@ -1,5 +1,7 @@
 //! Contacts from the attributes that the configuration names, by the rules of every import.
 
+use std::collections::HashSet;
+
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 use shared::domain::account::{Account, AccountId, Contact, Registration};
 use shared::domain::account_copy::CopiedContacts;
@@ -20,11 +22,13 @@ const AT_ONCE: usize = 16;
 /// New people whose contacts are written together.
 const TOGETHER: usize = 500;
 
-/// Imports the contacts of those accounts whose contacts changed in the directory.
+/// Imports the contacts of those accounts whose contacts changed in the directory. `holders` are those who hold
+/// something, where that is known of everybody.
 pub(super) async fn import(
     ports: &Ports,
     progress: &mut Progress,
     changes: &mut [Change],
+    holders: Option<&HashSet<AccountId>>,
     now: Timestamp,
 ) -> Result<(), Failed> {
     let differs = |(_, change): &(usize, &Change)| {
@@ -39,7 +43,7 @@ pub(super) async fn import(
     let differing: Vec<(usize, &Change)> = changes.iter().enumerate().filter(differs).collect();
     let (new, others): (Vec<_>, Vec<_>) =
         differing.into_iter().partition(|(_, change)| change.before.is_none());
-    let held = import_new(ports, progress, &new, now).await?;
+    let held = import_new(ports, progress, &new, holders, now).await?;
     let imports: Vec<_> = held
         .into_iter()
         .chain(others)
@@ -74,15 +78,18 @@ async fn import_new<'a>(
     ports: &Ports,
     progress: &mut Progress,
     new: &[(usize, &'a Change)],
+    holders: Option<&HashSet<AccountId>>,
     now: Timestamp,
 ) -> Result<Vec<(usize, &'a Change)>, Failed> {
     let mut others = Vec::new();
     for part in new.chunks(TOGETHER) {
         let ids: Vec<AccountId> =
             part.iter().map(|(_, change)| change.copy.account.account.id.clone()).collect();
-        let held = ports.bulk.held(&ids, now).await?;
-        let (with, without): (Vec<_>, Vec<_>) =
-            part.iter().zip(&ids).partition(|(_, id)| held.contains_key(id));
+        let held: HashSet<AccountId> = match holders {
+            Some(holders) => ids.iter().filter(|id| holders.contains(*id)).cloned().collect(),
+            None => ports.bulk.held(&ids, now).await?.into_keys().collect(),
+        };
+        let (with, without): (Vec<_>, Vec<_>) = part.iter().zip(&ids).partition(|(_, id)| held.contains(*id));
         others.extend(with.into_iter().map(|(change, _)| *change));
         let registrations: Vec<NewRegistration> = without
             .into_iter()

@@ -64,7 +64,7 @@ async fn sync(ports: &Ports, request: Request, now: Timestamp) -> Result<SyncSum
     let cursor = state.cursor.clone().filter(|_| !request.full && !state.needs_full(now));
     if let Some(cursor) = cursor {
         tracing::info!(event = "sync.started", directory, full = false);
-        let run = Run::new(ports, request, state.clone(), false, now);
+        let run = Run::new(ports, request, state.clone(), false, None, now);
         match ports.people.people(Some(&cursor), &run).await {
             Ok(next) => return run.finish(next, &policy).await,
             Err(SyncError::CursorUnknown) => {}
@@ -89,7 +89,9 @@ async fn full(
     // Before the run: one that fails every time must not be tried by every delta.
     (state.full_began_at, state.is_full_due) = (Some(now), false);
     ports.copy.put_state(directory, &state, policy).await?;
-    let run = Run::new(ports, request, state, true, now);
+    // Nearly everybody of a first load is new, and one query for each of them would take most of its time.
+    let holders = if state.synced_at.is_none() { Some(ports.bulk.holders().await?) } else { None };
+    let run = Run::new(ports, request, state, true, holders, now);
     let next = ports.people.people(None, &run).await?;
     run.finish(next, policy).await
 }

@@ -1,6 +1,6 @@
 //! One run: compares each page with the copy, writes what differs, and holds losses back until all is read.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 use shared::domain::account::AccountId;
@@ -27,6 +27,8 @@ pub(super) struct Run<'a> {
     now: Timestamp,
     state: SyncState,
     is_full: bool,
+    /// Who held something before a first load; `None` in later runs.
+    holders: Option<HashSet<AccountId>>,
     progress: Mutex<Progress>,
 }
 
@@ -47,12 +49,13 @@ impl<'a> Run<'a> {
         request: Request,
         state: SyncState,
         is_full: bool,
+        holders: Option<HashSet<AccountId>>,
         now: Timestamp,
     ) -> Self {
         let brake = Brake::new(state.usable, request.accept_removals);
         let summary = SyncSummary { full: is_full, ..SyncSummary::default() };
         let progress = Mutex::new(Progress { summary, ..Progress::default() });
-        Self { ports, request, brake, now, state, is_full, progress }
+        Self { ports, request, brake, now, state, is_full, holders, progress }
     }
 
     async fn take(&self, progress: &mut Progress, people: Vec<DirectoryPerson>) -> Result<(), Failed> {
@@ -111,7 +114,7 @@ impl<'a> Run<'a> {
 
     /// Writes changes: contacts, then logins, then the accounts with their digests.
     async fn apply(&self, progress: &mut Progress, mut changes: Vec<Change>) -> Result<(), Failed> {
-        contacts::import(self.ports, progress, &mut changes, self.now).await?;
+        contacts::import(self.ports, progress, &mut changes, self.holders.as_ref(), self.now).await?;
         let added = changes.iter().map(|change| {
             let account = &change.copy.account.account;
             (&account.id, &account.logins[..])

@@ -1,6 +1,6 @@
 //! Enrolled entries: the tables, and the port through which their owners change them.
 
-use std::collections::{BTreeMap, HashMap};
+use std::collections::{BTreeMap, HashMap, HashSet};
 
 use async_trait::async_trait;
 
@@ -336,6 +336,10 @@ impl BulkContactImport for Memory {
             let found = |id: &AccountId| Some((id.clone(), Some(held(tables.security_info.0.get(id)?))));
             accounts.iter().filter_map(found).collect()
         }))
+    }
+
+    async fn holders(&self) -> Result<HashSet<AccountId>, StoreError> {
+        Ok(self.with(|tables| tables.security_info.0.keys().cloned().collect()))
     }
 
     async fn put_new(&self, new: &[NewRegistration], now: Timestamp) -> Result<(), StoreError> {

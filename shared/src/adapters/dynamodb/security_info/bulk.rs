@@ -3,12 +3,12 @@
 use std::collections::{HashMap, HashSet};
 
 use async_trait::async_trait;
-use aws_sdk_dynamodb::types::{AttributeValue, WriteRequest};
+use aws_sdk_dynamodb::types::{AttributeValue, Select, WriteRequest};
 use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
 
 use super::enrolment::{DynamoEnrolment, has_app, is_first, state_of, stored_contact};
 use super::{STATE, items_of, registration_of};
-use crate::adapters::dynamodb::batch::{self, AT_ONCE, put};
+use crate::adapters::dynamodb::batch::{self, AT_ONCE, names, projection, put};
 use crate::adapters::dynamodb::item::{Item, n, s, unavailable};
 use crate::domain::account::{AccountId, Contact, Registration};
 use crate::domain::import::{HeldRegistration, NewRegistration};
@@ -128,6 +128,27 @@ impl BulkContactImport for DynamoEnrolment {
             self.by_scan(accounts, now).await
         } else {
             self.by_queries(accounts, now).await
+        }
+    }
+
+    async fn holders(&self) -> Result<HashSet<AccountId>, StoreError> {
+        let client = batch::patient(&self.client);
+        let (mut holders, mut after) = (HashSet::new(), None);
+        loop {
+            let scan = client.scan().table_name(&self.table).consistent_read(true);
+            let scan = scan
+                .projection_expression(projection(&["account"]))
+                .set_expression_attribute_names(Some(names(&["account"])))
+                .select(Select::SpecificAttributes);
+            let page = scan.set_exclusive_start_key(after).send().await.map_err(unavailable)?;
+            for item in page.items.unwrap_or_default().into_iter().map(Item) {
+                holders
+                    .extend(item.optional_text("account").and_then(|id| AccountId::from_directory(id).ok()));
+            }
+            after = page.last_evaluated_key;
+            if after.is_none() {
+                return Ok(holders);
+            }
         }
     }
 
