@@ -200,8 +200,11 @@ impl EmailAddress {
         }
         let seen = |c: &char| !is_invisible(*c);
         let dot = |c| if matches!(c, '\u{3002}' | '\u{ff61}') { '.' } else { c };
-        let text: Zeroizing<String> =
-            Zeroizing::new(text.chars().filter(seen).nfkc().filter(seen).map(dot).collect());
+        let text = Zeroizing::new(if text.is_ascii() {
+            text.to_owned()
+        } else {
+            text.chars().filter(seen).nfkc().filter(seen).map(dot).collect()
+        });
         let text = text.trim();
         let (local, domain) = text.split_once('@').ok_or(ContactError::Email)?;
         let is_plain = !local.is_empty()
