@@ -60,7 +60,7 @@ impl DynamoAccountCopy {
     }
 
     /// Reads items by their keys, and only these attributes of them, strongly consistent.
-    async fn read(&self, keys: Vec<String>, attributes: &[&str]) -> Result<Vec<Item>, StoreError> {
+    async fn read(&self, keys: Vec<String>, attributes: &[&'static str]) -> Result<Vec<Item>, StoreError> {
         let keys = keys.into_iter().map(|key| HashMap::from([("account".to_owned(), s(key))])).collect();
         batch::read(&self.client, &self.table, keys, attributes).await
     }

@@ -1,6 +1,7 @@
 //! Many items at once, for runs that nobody waits for at a page.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use aws_sdk_dynamodb::Client;
@@ -8,7 +9,7 @@ use aws_sdk_dynamodb::config::retry::RetryConfig;
 use aws_sdk_dynamodb::config::timeout::TimeoutConfig;
 use aws_sdk_dynamodb::error::BuildError;
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes, PutRequest, WriteRequest};
-use futures_util::stream::{self, StreamExt as _, TryStreamExt as _};
+use tokio::task::{JoinError, JoinSet};
 
 use super::item::{Item, unavailable};
 use crate::ports::StoreError;
@@ -43,34 +44,57 @@ pub(in crate::adapters) async fn read(
     client: &Client,
     table: &str,
     keys: Vec<Key>,
-    attributes: &[&str],
+    attributes: &[&'static str],
 ) -> Result<Vec<Item>, StoreError> {
-    let chunks: Vec<Vec<Key>> = keys.chunks(READS).map(<[Key]>::to_vec).collect();
-    let reads = chunks.into_iter().map(|keys| read_some(client, table, keys, attributes));
-    let found: Vec<Vec<Item>> = stream::iter(reads).buffer_unordered(AT_ONCE).try_collect().await?;
-    Ok(found.into_iter().flatten().collect())
+    let attributes: Arc<[&'static str]> = attributes.into();
+    let reads = keys
+        .chunks(READS)
+        .map(|keys| read_some(client.clone(), table.to_owned(), keys.to_vec(), attributes.clone()));
+    Ok(all(reads).await?.into_iter().flatten().collect())
+}
+
+/// Makes calls as tasks, so that they use every processor: to encode and to sign one takes longer than to wait for it.
+/// They end with this future.
+async fn all<T: Send + 'static, F: Future<Output = Result<T, StoreError>> + Send + 'static>(
+    calls: impl Iterator<Item = F> + Send,
+) -> Result<Vec<T>, StoreError> {
+    let (mut tasks, mut answers) = (JoinSet::new(), Vec::new());
+    let answer =
+        |ended: Result<_, JoinError>| ended.map_err(|error| StoreError::Unavailable(Box::new(error)))?;
+    for call in calls {
+        if tasks.len() == AT_ONCE
+            && let Some(ended) = tasks.join_next().await
+        {
+            answers.push(answer(ended)?);
+        }
+        tasks.spawn(call);
+    }
+    while let Some(ended) = tasks.join_next().await {
+        answers.push(answer(ended)?);
+    }
+    Ok(answers)
 }
 
 async fn read_some(
-    client: &Client,
-    table: &str,
+    client: Client,
+    table: String,
     keys: Vec<Key>,
-    attributes: &[&str],
+    attributes: Arc<[&'static str]>,
 ) -> Result<Vec<Item>, StoreError> {
     let wanted = KeysAndAttributes::builder()
         .set_keys(Some(keys))
         .consistent_read(true)
-        .projection_expression(projection(attributes))
-        .set_expression_attribute_names(Some(names(attributes)))
+        .projection_expression(projection(&attributes))
+        .set_expression_attribute_names(Some(names(&attributes)))
         .build()
         .map_err(incomplete)?;
-    let mut wanted = HashMap::from([(table.to_owned(), wanted)]);
+    let mut wanted = HashMap::from([(table.clone(), wanted)]);
     let mut found = Vec::new();
     for attempt in 0..TRIES {
         wait(attempt).await;
         let answer = client.batch_get_item().set_request_items(Some(wanted)).send().await;
         let answer = answer.map_err(unavailable)?;
-        let items = answer.responses.unwrap_or_default().remove(table).unwrap_or_default();
+        let items = answer.responses.unwrap_or_default().remove(&table).unwrap_or_default();
         found.extend(items.into_iter().map(Item));
         wanted = answer.unprocessed_keys.unwrap_or_default();
         if wanted.is_empty() {
@@ -86,13 +110,14 @@ pub(in crate::adapters) async fn write(
     table: &str,
     requests: Vec<WriteRequest>,
 ) -> Result<(), StoreError> {
-    let chunks: Vec<Vec<WriteRequest>> = requests.chunks(WRITES).map(<[WriteRequest]>::to_vec).collect();
-    let writes = chunks.into_iter().map(|requests| write_some(client, table, requests));
-    stream::iter(writes).buffer_unordered(AT_ONCE).try_collect().await
+    let writes = requests
+        .chunks(WRITES)
+        .map(|requests| write_some(client.clone(), table.to_owned(), requests.to_vec()));
+    all(writes).await.map(drop)
 }
 
-async fn write_some(client: &Client, table: &str, requests: Vec<WriteRequest>) -> Result<(), StoreError> {
-    let mut requests = HashMap::from([(table.to_owned(), requests)]);
+async fn write_some(client: Client, table: String, requests: Vec<WriteRequest>) -> Result<(), StoreError> {
+    let mut requests = HashMap::from([(table, requests)]);
     for attempt in 0..TRIES {
         wait(attempt).await;
         let write = client.batch_write_item().set_request_items(Some(requests));
