@@ -15,6 +15,7 @@ Examples:
   rekey --stack rekey-production show aisyah         what is enrolled, as masks
   rekey --stack rekey-production verify aisyah --by email    checks a caller by a code
   rekey --stack rekey-production pass aisyah --reason 'lost phone'
+  rekey --stack rekey-production pass --activation --group new-students   letters for new people, to print
   rekey --stack rekey-production export aisyah       all that is stored about a person, as JSON
   rekey --stack rekey-production forget aisyah       erases it
   rekey --stack rekey-production doctor              whether everything works, and what to do where it does not
@@ -91,20 +92,8 @@ pub enum Command {
     },
     /// Checks who is calling: by a code to an enrolled contact, a code of the app, or a document
     Verify(Verify),
-    /// Gives a one-time pass to a caller whose identity was checked
-    Pass {
-        /// A login of the person
-        login: String,
-        /// Why; it is recorded
-        #[arg(long)]
-        reason: String,
-        /// How long it is valid, in minutes: 10 to 1440
-        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(10..=1440))]
-        minutes: u32,
-        /// Asks for no confirmation
-        #[arg(long)]
-        yes: bool,
-    },
+    /// Gives a one-time pass to a caller whose identity was checked, or writes letters with passes for new people
+    Pass(Pass),
     /// Removes a method that a caller lost; every contact is notified
     Remove {
         /// A login of the person
@@ -199,6 +188,38 @@ pub struct Smoke {
     /// Asks for no confirmation
     #[arg(long)]
     pub yes: bool,
+}
+
+/// The options of passes.
+#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
+#[derive(Debug, Args)]
+pub struct Pass {
+    /// A login of the person
+    #[arg(required_unless_present = "activation", conflicts_with = "activation")]
+    pub login: Option<String>,
+    /// Why; it is recorded
+    #[arg(long, required_unless_present = "activation")]
+    pub reason: Option<String>,
+    /// How long it is valid, in minutes: 10 to 1440
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(10..=1440),
+          conflicts_with = "activation")]
+    pub minutes: u32,
+    /// Asks for no confirmation
+    #[arg(long)]
+    pub yes: bool,
+    /// Writes a letter for everybody of a group who has never used the account: a pass for thirty days, which serves
+    /// beside one of their imported contacts
+    #[arg(long, requires = "group")]
+    pub activation: bool,
+    /// The group of people, as the import or the sync names it
+    #[arg(long, value_name = "NAME", requires = "activation")]
+    pub group: Option<String>,
+    /// The new file with the letters, an HTML page to print; the default name is letters-GROUP.html
+    #[arg(long, value_name = "FILE", requires = "activation")]
+    pub letters: Option<PathBuf>,
+    /// Also writes to people whose earlier letter is still valid; its pass ends
+    #[arg(long, requires = "activation")]
+    pub again: bool,
 }
 
 /// How a caller is checked.
@@ -406,6 +427,11 @@ mod tests {
             &["show", "a", "--reveal"],
             &["pass", "a"],
             &["pass", "a", "--reason", "lost", "--minutes", "9"],
+            &["pass", "--activation"],
+            &["pass", "--group", "students"],
+            &["pass", "a", "--reason", "lost", "--group", "students"],
+            &["pass", "a", "--activation", "--group", "students"],
+            &["pass", "--activation", "--group", "students", "--minutes", "60"],
             &["verify", "a"],
             &["verify", "a", "--by", "sms", "--document", "card"],
         ] {

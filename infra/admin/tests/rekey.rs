@@ -11,6 +11,7 @@ mod audit;
 mod directory;
 mod doctor;
 mod keys;
+mod letters;
 mod smoke;
 mod support;
 

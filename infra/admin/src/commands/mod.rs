@@ -11,6 +11,7 @@ mod forget;
 mod help;
 mod import;
 mod keys;
+mod letters;
 mod refused;
 mod report;
 mod show;
@@ -33,9 +34,13 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         Command::Import(options) => import::run(global, options, output).await,
         Command::Show { login, reason, .. } => show::run(global, login, reason.as_deref(), output).await,
         Command::Verify(options) => help::verify(global, options, output).await,
-        Command::Pass { login, reason, minutes, yes } => {
-            help::pass(global, login, reason, *minutes, *yes, output).await
-        }
+        Command::Pass(options) => match options {
+            cli::Pass { group: Some(group), .. } => letters::run(global, group, options, output).await,
+            cli::Pass { login: Some(login), reason: Some(reason), minutes, yes, .. } => {
+                help::pass(global, login, reason, *minutes, *yes, output).await
+            }
+            _ => Err(Problem::usage("whom? Give a login with --reason, or --activation --group NAME")),
+        },
         Command::Remove { login, method, reason, yes } => {
             help::remove(global, login, method, reason, *yes, output).await
         }
