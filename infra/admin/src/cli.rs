@@ -22,6 +22,7 @@ Examples:
   rekey --local smoke --as aisyah --yes              a whole reset of a test account through the public address
   rekey --local directory test aisyah                whether the directory's functions can do their work
   rekey --stack rekey-production report --html november.html   one page with charts
+  rekey plan --people 50000                          what a year costs, and the first enrolment of everybody
   rekey --stack rekey-production audit verify        whether the audit trail is whole
   rekey --stack rekey-production keys rotate flows   what a rotation of these keys would do; --apply does it
   rekey config check parameters.json                 every error in the parameters
@@ -143,6 +144,8 @@ pub enum Command {
     Sync(Sync),
     /// Tells who can reset and how, what was reset, where people stop, and what messages cost
     Report(Report),
+    /// Tells what a deployment costs, from counted operations and a price list; asks no deployment
+    Plan(Plan),
     /// Checks and exports the audit trail
     #[command(subcommand)]
     Audit(Audit),
@@ -290,6 +293,35 @@ pub struct Sync {
     pub list_ambiguous: bool,
 }
 
+/// The options of a plan.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// How many people have an account
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub people: u32,
+    /// Resets and unlocks of one person in a year
+    #[arg(long, value_name = "NUMBER", default_value = "0.5", value_parser = from_zero)]
+    pub resets: f64,
+    /// Texts of one reset; the default is what a reset by mail and text sends, a code and a notice
+    #[arg(long, value_name = "NUMBER", value_parser = from_zero)]
+    pub texts_per_reset: Option<f64>,
+    /// The share of people with an office phone, which is called when something changes: 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
+    pub office_phones: f64,
+    /// A price in the place of the listed one, such as text=0.03; the plan lists the names
+    #[arg(long, value_name = "NAME=USD")]
+    pub price: Vec<String>,
+}
+
+fn from_zero(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "not a number from 0".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    from_zero(text).ok().filter(|share| *share <= 1.0).ok_or_else(|| "not a number from 0 to 1".to_owned())
+}
+
 /// The options of a report.
 #[derive(Debug, Args)]
 pub struct Report {
@@ -302,15 +334,15 @@ pub struct Report {
     /// Writes one page with charts into a file
     #[arg(long, value_name = "FILE", conflicts_with = "csv")]
     pub html: Option<PathBuf>,
-    /// What a text costs; see the price list of AWS for your country
-    #[arg(long, value_name = "USD", default_value_t = 0.05)]
-    pub sms_usd: f64,
-    /// What a call costs
-    #[arg(long, value_name = "USD", default_value_t = 0.05)]
-    pub call_usd: f64,
-    /// What a mail costs
-    #[arg(long, value_name = "USD", default_value_t = 0.0001)]
-    pub mail_usd: f64,
+    /// What a text costs; the default is the `text` of `rekey plan`
+    #[arg(long, value_name = "USD", value_parser = from_zero)]
+    pub sms_usd: Option<f64>,
+    /// What a call costs; the default is the `call` of `rekey plan`
+    #[arg(long, value_name = "USD", value_parser = from_zero)]
+    pub call_usd: Option<f64>,
+    /// What a mail costs; the default is the `mail` of `rekey plan`
+    #[arg(long, value_name = "USD", value_parser = from_zero)]
+    pub mail_usd: Option<f64>,
 }
 
 /// The commands about the audit trail.
@@ -425,6 +457,10 @@ mod tests {
             &["nothing"],
             &["config"],
             &["show", "a", "--reveal"],
+            &["plan"],
+            &["plan", "--people", "0"],
+            &["plan", "--people", "10", "--resets", "-1"],
+            &["plan", "--people", "10", "--office-phones", "2"],
             &["pass", "a"],
             &["pass", "a", "--reason", "lost", "--minutes", "9"],
             &["pass", "--activation"],

@@ -12,6 +12,7 @@ mod directory;
 mod doctor;
 mod keys;
 mod letters;
+mod plan;
 mod smoke;
 mod support;
 

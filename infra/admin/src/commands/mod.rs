@@ -12,6 +12,7 @@ mod help;
 mod import;
 mod keys;
 mod letters;
+mod plan;
 mod refused;
 mod report;
 mod show;
@@ -52,6 +53,7 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
         Command::Sync(options) => sync::run(global, options, output).await,
         Command::Report(options) => report::run(global, options, output).await,
+        Command::Plan(options) => plan::run(options, output),
         Command::Audit(cli::Audit::Verify { days, file }) => {
             audit::verify(global, *days, file.as_deref(), output).await
         }
