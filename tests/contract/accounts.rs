@@ -581,7 +581,6 @@ async fn pass_keeps_its_kind_and_its_use(ports: &Stores) {
     ports.raw.put_pass(&id(), PassKind::Activation, &tags(1).activation, expires_at).await;
     let held = HeldPass { kind: PassKind::Activation, expires_at, is_redeemed: false };
     assert_eq!(ports.raw.held_pass(&id()).await, Some(held));
-    assert_eq!(redeem(101, 1).await, None, "its tag is no tag of a caller's pass");
     assert_eq!(redeem(1, 1).await, Some(PassKind::Activation));
     assert_eq!(ports.raw.held_pass(&id()).await, Some(HeldPass { is_redeemed: true, ..held }));
     assert_eq!(redeem(1, 2).await, None, "once");

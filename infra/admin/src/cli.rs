@@ -194,11 +194,10 @@ pub struct Smoke {
 }
 
 /// The options of passes.
-#[expect(clippy::struct_excessive_bools, reason = "each is an option of its own")]
 #[derive(Debug, Args)]
 pub struct Pass {
     /// A login of the person
-    #[arg(required_unless_present = "activation", conflicts_with = "activation")]
+    #[arg(required_unless_present = "activation", conflicts_with_all = ["activation", "group", "letters", "again"])]
     pub login: Option<String>,
     /// Why; it is recorded
     #[arg(long, required_unless_present = "activation")]
