@@ -18,7 +18,6 @@ use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::{Device, DeviceKey};
 use shared::domain::flow::{CodeSlot, Flow, FlowLimits, Opened, Record, RequestId};
 use shared::domain::holder::HolderId;
-use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
