@@ -10,6 +10,7 @@ use shared::domain::device::Device;
 use shared::domain::holder::HolderId;
 use shared::domain::keys::Tag;
 use shared::domain::method::{Factor, Method};
+use shared::domain::pass::{HeldPass, PassKind, PassTags};
 use shared::domain::passkey::Credential;
 use shared::domain::recovery_code::{HashedWith, Sheet};
 use shared::domain::security_info::{Consumption, EntryId, Kind, Registered, Secret};
@@ -30,6 +31,7 @@ on_every_store!(
     recovery_code_is_accepted_once,
     consumption_of_another_kind_is_rejected,
     pass_is_redeemed_by_one_flow_before_expiry,
+    pass_keeps_its_kind_and_its_use,
     lease_is_exclusive_to_one_flow,
     released_lease_is_available_only_to_its_flow,
     lease_above_flow_limit_is_rejected,
@@ -563,14 +565,41 @@ async fn concurrent_flows_use_a_recovery_code_once(ports: &Stores) {
     assert_eq!(sheet(ports).await.hashes.len(), 2);
 }
 
+/// Returns the tags of a typed pass: as a caller's, and as one of a letter.
+fn tags(pass: u8) -> PassTags {
+    PassTags { caller: Tag::from_bytes([pass; 32]), activation: Tag::from_bytes([pass + 100; 32]) }
+}
+
+/// Controls: C-031, C-271.
+async fn pass_keeps_its_kind_and_its_use(ports: &Stores) {
+    let redeem = async |pass: u8, flow: u8| {
+        let flow = HolderId::from_bytes([flow; 32]);
+        ports.authenticators.redeem_pass(&id(), &tags(pass), flow, NOW).await.unwrap()
+    };
+    assert_eq!(ports.raw.held_pass(&id()).await, None);
+    let expires_at = NOW + Seconds(30 * 86_400);
+    ports.raw.put_pass(&id(), PassKind::Activation, &tags(1).activation, expires_at).await;
+    let held = HeldPass { kind: PassKind::Activation, expires_at, is_redeemed: false };
+    assert_eq!(ports.raw.held_pass(&id()).await, Some(held));
+    assert_eq!(redeem(1, 1).await, Some(PassKind::Activation));
+    assert_eq!(ports.raw.held_pass(&id()).await, Some(HeldPass { is_redeemed: true, ..held }));
+    assert_eq!(redeem(1, 2).await, None, "once");
+    ports.raw.put_pass(&id(), PassKind::Caller, &tags(2).caller, NOW + Seconds::HOUR).await;
+    let held = HeldPass { kind: PassKind::Caller, expires_at: NOW + Seconds::HOUR, is_redeemed: false };
+    assert_eq!(ports.raw.held_pass(&id()).await, Some(held));
+    assert_eq!(redeem(2, 3).await, Some(PassKind::Caller));
+}
+
 /// Controls: C-031.
 async fn pass_is_redeemed_by_one_flow_before_expiry(ports: &Stores) {
     let redeem = async |pass: u8, flow: u8, now| {
-        let (pass, flow) = (Tag::from_bytes([pass; 32]), HolderId::from_bytes([flow; 32]));
-        ports.authenticators.redeem_pass(&id(), &pass, flow, now).await.unwrap()
+        let flow = HolderId::from_bytes([flow; 32]);
+        let redeemed = ports.authenticators.redeem_pass(&id(), &tags(pass), flow, now).await.unwrap();
+        assert!(redeemed.is_none_or(|kind| kind == PassKind::Caller));
+        redeemed.is_some()
     };
     assert!(!redeem(1, 1, NOW).await, "there is none");
-    ports.raw.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
+    ports.raw.put_pass(&id(), PassKind::Caller, &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
     assert!(!redeem(2, 1, NOW).await, "another one");
     assert!(!redeem(1, 1, NOW + Seconds::HOUR).await, "too late");
     assert!(redeem(1, 1, NOW + Seconds(3_599)).await);
@@ -578,23 +607,23 @@ async fn pass_is_redeemed_by_one_flow_before_expiry(ports: &Stores) {
     assert!(!redeem(1, 2, NOW).await);
     let registered = ports.enrolment.registered(&id()).await.unwrap();
     assert!(registered.entries.is_empty(), "it is no entry of its person");
-    ports.raw.put_pass(&id(), &Tag::from_bytes([3; 32]), NOW + Seconds::HOUR).await;
+    ports.raw.put_pass(&id(), PassKind::Caller, &Tag::from_bytes([3; 32]), NOW + Seconds::HOUR).await;
     assert!(redeem(3, 2, NOW).await && !redeem(1, 1, NOW).await, "a newer one takes its place");
     // For example an expiry in milliseconds.
     let never = Timestamp::from_seconds(NOW.as_seconds() * 1_000);
-    ports.raw.put_pass(&id(), &Tag::from_bytes([4; 32]), never).await;
+    ports.raw.put_pass(&id(), PassKind::Caller, &Tag::from_bytes([4; 32]), never).await;
     assert!(!redeem(4, 3, NOW).await);
 }
 
 /// Controls: C-031.
 async fn concurrent_flows_redeem_a_pass_once(ports: &Stores) {
-    ports.raw.put_pass(&id(), &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
+    ports.raw.put_pass(&id(), PassKind::Caller, &Tag::from_bytes([1; 32]), NOW + Seconds::HOUR).await;
     let mut tasks = Vec::new();
     for flow in 0..50 {
         let ports = ports.clone();
         tasks.push(tokio::spawn(async move {
-            let (pass, flow) = (Tag::from_bytes([1; 32]), HolderId::from_bytes([flow; 32]));
-            ports.authenticators.redeem_pass(&id(), &pass, flow, NOW).await.unwrap()
+            let flow = HolderId::from_bytes([flow; 32]);
+            ports.authenticators.redeem_pass(&id(), &tags(1), flow, NOW).await.unwrap().is_some()
         }));
     }
     let mut redeemed = 0;

@@ -27,6 +27,7 @@ use shared::domain::account::{AccountId, Registration};
 use shared::domain::holder::HolderId;
 use shared::domain::import::{ImportAction, Overwrite};
 use shared::domain::keys::{Keyring, Tag};
+use shared::domain::pass::{HeldPass, PassKind};
 use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
@@ -237,7 +238,9 @@ pub const WAIT: Seconds = Seconds(72 * 3_600);
 pub trait RawWrites: Send + Sync {
     async fn put(&self, account: &AccountId, entry: &NewEntry<'_>);
 
-    async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp);
+    async fn put_pass(&self, account: &AccountId, kind: PassKind, pass: &Tag, expires_at: Timestamp);
+
+    async fn held_pass(&self, account: &AccountId) -> Option<HeldPass>;
 
     async fn delete(&self, account: &AccountId, id: &EntryId);
 }
@@ -248,8 +251,12 @@ impl RawWrites for DynamoEnrolment {
         self.put(account, entry).await.unwrap();
     }
 
-    async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
-        PassStore::put_pass(self, account, pass, expires_at).await.unwrap();
+    async fn put_pass(&self, account: &AccountId, kind: PassKind, pass: &Tag, expires_at: Timestamp) {
+        PassStore::put_pass(self, account, kind, pass, expires_at).await.unwrap();
+    }
+
+    async fn held_pass(&self, account: &AccountId) -> Option<HeldPass> {
+        PassStore::held_pass(self, account).await.unwrap()
     }
 
     async fn delete(&self, account: &AccountId, id: &EntryId) {
@@ -263,8 +270,12 @@ impl RawWrites for Memory {
         self.with(|tables| tables.security_info.put(account, entry));
     }
 
-    async fn put_pass(&self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
-        self.with(|tables| tables.security_info.put_pass(account, pass, expires_at));
+    async fn put_pass(&self, account: &AccountId, kind: PassKind, pass: &Tag, expires_at: Timestamp) {
+        self.with(|tables| tables.security_info.put_pass(account, kind, pass, expires_at));
+    }
+
+    async fn held_pass(&self, account: &AccountId) -> Option<HeldPass> {
+        PassStore::held_pass(self, account).await.unwrap()
     }
 
     async fn delete(&self, account: &AccountId, id: &EntryId) {

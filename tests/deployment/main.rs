@@ -23,6 +23,8 @@ mod parameters;
 #[cfg(test)]
 mod permissions;
 #[cfg(test)]
+mod plan;
+#[cfg(test)]
 mod profile;
 #[cfg(test)]
 mod resources;

@@ -3,12 +3,20 @@
 
 use std::collections::BTreeMap;
 use std::fmt::Write as _;
+use std::path::Path;
+use std::{env, fs};
 
 use rekey_local::emulator::roles::{ADMINISTRATOR, Call};
 use rekey_tests::World;
-use serde_json::json;
+use rekey_tests::fixtures::NEW_NUMBER;
+use serde_json::{Value, json};
 
 use crate::captcha::work;
+use crate::security_info;
+
+/// Where `rekey plan` has the operations that it counts with.
+const OPERATIONS: &str = "infra/admin/data";
+const UPDATE: &str = "REKEY_TEST_UPDATE=1 cargo nextest run --workspace --test journeys cost::";
 
 /// Returns write units and half read units of all calls except those of the administrator and of the daily count.
 fn units(world: &World) -> (u64, u64) {
@@ -29,16 +37,54 @@ fn units(world: &World) -> (u64, u64) {
 /// What each request of a reset has called, one line for each.
 struct Bill {
     lines: String,
+    requests: u64,
+    first: BTreeMap<Call, u64>,
     before: BTreeMap<Call, u64>,
 }
 
 impl Bill {
     fn new(world: &World) -> Self {
-        Self { lines: String::new(), before: world.emulator.calls() }
+        let calls = world.emulator.calls();
+        Self { lines: String::new(), requests: 0, first: calls.clone(), before: calls }
+    }
+
+    /// Returns what all requests called so far, as `rekey plan` counts it. A write in a transaction costs twice as much;
+    /// only `enrolment` makes some, in the table of what people enrolled.
+    fn operations(&self) -> Value {
+        let mut counts: BTreeMap<&str, u64> = BTreeMap::new();
+        for (call, count) in &self.before {
+            let count = count - self.first.get(call).unwrap_or(&0);
+            let in_transaction =
+                call.principal == "enrolment" && call.resource.as_deref() == Some("SecurityInfoTable");
+            let (name, count) = match call.action.as_str() {
+                _ if [ADMINISTRATOR, "housekeeping"].contains(&call.principal.as_str()) => continue,
+                "dynamodb:PutItem"
+                | "dynamodb:UpdateItem"
+                | "dynamodb:DeleteItem"
+                | "dynamodb:ConditionCheckItem" => {
+                    ("write_units", count * if in_transaction { 2 } else { 1 })
+                }
+                "dynamodb:GetItem" | "dynamodb:Query" => {
+                    ("half_read_units", count * if call.consistent { 2 } else { 1 })
+                }
+                "sqs:SendMessage" => ("queue_messages", count),
+                "ses:SendEmail" => ("mails", count),
+                "sns:Publish" => ("texts", count),
+                "sms-voice:SendVoiceMessage" => ("calls", count),
+                action => {
+                    assert!(action.starts_with("secretsmanager:") || count == 0, "{action} costs something");
+                    continue;
+                }
+            };
+            *counts.entry(name).or_default() += count;
+        }
+        counts.insert("requests", self.requests);
+        json!(counts)
     }
 
     /// Adds the calls since the last line.
     fn add(&mut self, world: &World, request: &str) {
+        self.requests += u64::from(request.starts_with("GET") || request.starts_with("POST"));
         let now = world.emulator.calls();
         let is_of_reset = |call: &Call| ![ADMINISTRATOR, "housekeeping"].contains(&call.principal.as_str());
         // Keys are read once in a process.
@@ -58,6 +104,49 @@ impl Bill {
         }
         self.before = now;
     }
+}
+
+/// Compares operations with what `rekey plan` counts with, or writes it with `REKEY_TEST_UPDATE`.
+fn hold(name: &str, operations: &Value) {
+    let file = Path::new(env!("CARGO_MANIFEST_DIR")).join("..").join(OPERATIONS).join(name);
+    if env::var_os("REKEY_TEST_UPDATE").is_some() {
+        fs::write(&file, format!("{operations:#}\n")).unwrap();
+    }
+    let planned: Value = serde_json::from_str(&fs::read_to_string(&file).unwrap()).unwrap();
+    assert_eq!(planned, *operations, "{} differs. After a review, run {UPDATE}", file.display());
+}
+
+/// A person without any method signs in, and enrols a mobile and a mailbox.
+#[tokio::test]
+async fn first_enrolment_is_as_the_plan_counts() {
+    let world = security_info::world().await;
+    let mut bill = Bill::new(&world);
+    let mut browser = world.browser();
+    browser.get("/security-info").await;
+    bill.add(&world, "GET /security-info");
+    assert_eq!(browser.sign_in("newcomer").await.page(), "security-info");
+    bill.add(&world, "POST /security-info/sign-in");
+    for (kind, value) in [("mobile", NEW_NUMBER), ("alternate_email", "newcomer@mail.example")] {
+        browser.get("/security-info").await;
+        bill.add(&world, "GET /security-info");
+        assert_eq!(browser.add(kind, value).await.page(), "confirm");
+        bill.add(&world, "POST /security-info/add");
+        browser.get("/security-info/confirm").await;
+        bill.add(&world, "GET /security-info/confirm");
+        world.deliver().await;
+        bill.add(&world, "delivery of the code");
+        assert_eq!(browser.confirm(kind, &world.last_code()).await.page(), "security-info");
+        bill.add(&world, "POST /security-info/confirm");
+    }
+    browser.get("/security-info").await;
+    bill.add(&world, "GET /security-info");
+    browser.post("/security-info/sign-out", json!({})).await;
+    bill.add(&world, "POST /security-info/sign-out");
+    // The changes of a session are told together.
+    world.clock.advance(300);
+    world.deliver().await;
+    bill.add(&world, "delivery of the notices");
+    hold("enrolment.json", &bill.operations());
 }
 
 /// The snapshot has the calls of each request: whoever adds one sees it there.
@@ -110,6 +199,7 @@ async fn reset_stays_within_its_dynamodb_unit_limit() {
     let (writes, half_reads) = (writes - writes_before, half_reads - half_reads_before);
     assert!(writes <= 18, "{writes} write units");
     assert!(half_reads <= 40, "{half_reads} half read units");
+    hold("reset.json", &bill.operations());
     let mut settings = insta::Settings::new();
     settings.set_prepend_module_to_snapshot(false);
     settings.set_omit_expression(true);

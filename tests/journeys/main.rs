@@ -3,6 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
 mod account_limits;
+mod activation;
 mod aliases;
 mod approvals;
 mod audit;

@@ -8,7 +8,7 @@ use serde_json::json;
 use shared::domain::account::AccountId;
 use shared::domain::event::Event;
 use shared::domain::method::Method;
-use shared::domain::pass::Pass;
+use shared::domain::pass::{Pass, PassKind};
 use shared::domain::time::Seconds;
 use shared::ports::{Clock as _, EntropyExt as _, PassStore as _};
 
@@ -18,8 +18,9 @@ const UNKNOWN: &str = "0123-4567-89AB-CDEF";
 /// Creates a pass for an hour and returns it as the help desk reads it out.
 pub async fn pass(world: &World, account: &AccountId) -> String {
     let pass = Pass::generate(&world.entropy.bytes());
-    let tag = pass.tag(&world.keyring("REKEY_SECRET_SEEDS"), account).unwrap();
-    world.enrolment.put_pass(account, &tag, world.clock.now() + Seconds::HOUR).await.unwrap();
+    let (kind, seeds) = (PassKind::Caller, world.keyring("REKEY_SECRET_SEEDS"));
+    let tag = pass.tag(kind, &seeds, account).unwrap();
+    world.enrolment.put_pass(account, kind, &tag, world.clock.now() + Seconds::HOUR).await.unwrap();
     pass.code().expose().to_string()
 }
 

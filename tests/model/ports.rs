@@ -18,10 +18,10 @@ use shared::domain::contact::{EmailAddress, PhoneNumber};
 use shared::domain::device::{Device, DeviceKey};
 use shared::domain::flow::{CodeSlot, Flow, FlowLimits, Opened, Record, RequestId};
 use shared::domain::holder::HolderId;
-use shared::domain::keys::Tag;
 use shared::domain::language::Language;
 use shared::domain::message::Envelope;
 use shared::domain::name::CanonicalName;
+use shared::domain::pass::{PassKind, PassTags};
 use shared::domain::password::{NewPassword, Violation};
 use shared::domain::push::Subscription;
 use shared::domain::rate_limit::RateLimit;
@@ -318,11 +318,11 @@ impl AuthenticatorStore for Scripted {
     async fn redeem_pass(
         &self,
         _: &AccountId,
-        _: &Tag,
+        _: &PassTags,
         _: HolderId,
         _: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(false)
+    ) -> Result<Option<PassKind>, StoreError> {
+        Ok(None)
     }
 }
 

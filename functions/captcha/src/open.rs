@@ -77,9 +77,11 @@ pub(crate) async fn flow(
         account: if decoy { decoy_id } else { id.clone() },
         decoy,
         generation: if decoy { 0 } else { registration.generation },
-        behind: may_reset
-            .then_some(Behind { account: id, generation: registration.generation })
-            .filter(|_| decoy),
+        behind: (may_reset && decoy).then(|| Behind {
+            account: id,
+            generation: registration.generation,
+            offers: registered.clone(),
+        }),
         steps: settings.steps,
         opened_at: now,
         expires_at: now + settings.flow.lifetime,

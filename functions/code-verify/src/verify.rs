@@ -137,10 +137,10 @@ async fn verify_answer(
     let mut holder = FlowHolder::new(&*ports.flows, limits, cookie.clone(), found);
     let outcome = match verifier.check(&mut holder, answer, now).await {
         Ok(passed) => {
-            let advanced = holder.advance(passed, now).await;
+            let (advanced, activation) = (holder.advance(passed, now).await, passed.is_activation);
             if advanced.is_ok() && passed.method == Method::Pass {
                 let account = holder.flow().context().account.pseudonym(&ports.app.flows);
-                tracing::info!(event = "pass.redeemed", flow = ?cookie.id(), ?account);
+                tracing::info!(event = "pass.redeemed", flow = ?cookie.id(), ?account, activation);
             }
             advanced
         }

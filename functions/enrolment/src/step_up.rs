@@ -247,7 +247,7 @@ impl Step<'_> {
         let Self { ports, cookie, now, .. } = *self;
         let Versioned { value: session, revision } = found;
         let registered = current(ports, cookie, &session).await?;
-        let Verified { method, young, answer } = passed;
+        let Verified { method, young, answer, .. } = passed;
         let factor = self.verifiable.factor(cookie, &ports.app.flows, method);
         let factor = factor.map(|factor| VerifiedFactor { method, factor, old: !young });
         let request = RequestId::from_bytes(ports.entropy.bytes());

@@ -81,6 +81,10 @@ pub(crate) async fn pass_issued(
     write(case, event).await
 }
 
+pub(crate) async fn activation_pass_issued(case: &Case<'_>, reason: &Remark) -> Result<(), Stop> {
+    write(case, json!({ "event": "activation_pass.issued", "remark": reason })).await
+}
+
 pub(crate) async fn removed(
     case: &Case<'_>,
     check: &CallerCheck,

@@ -4,6 +4,7 @@
 //! `carry_out`, which finds the person and hands the act to a file of its own. Its event is written to the log
 //! of operators before the act takes effect, refusals too: an act whose event can't be written is not carried out.
 
+mod activation;
 mod attempt;
 mod audit;
 mod caller;
@@ -196,6 +197,7 @@ async fn answer(ports: &Ports, agent: Agent, door: Door<'_>, act: Act) -> Result
         What::CheckApp { code } => caller::check_app(&case, code.expose()).await,
         What::SeeDocument { document } => caller::see_document(&case, document).await,
         What::Pass { minutes, reason } => pass::give(&case, minutes, &reason).await,
+        What::ActivationPass { again, reason } => activation::give(&case, again, &reason).await,
         What::Remove { entry, reason } => remove::remove(&case, &entry, &reason).await,
         What::Unlock { reason } => unlock::unlock(&case, &reason).await,
         What::Release { known_devices, reason } => release::release(&case, known_devices, &reason).await,

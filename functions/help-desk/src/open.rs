@@ -63,6 +63,7 @@ const fn name_of(what: &What) -> &'static str {
         What::CheckApp { .. } => "check-app",
         What::SeeDocument { .. } => "see-document",
         What::Pass { .. } => "pass",
+        What::ActivationPass { .. } => "activation-pass",
         What::Remove { .. } => "remove",
         What::Unlock { .. } => "unlock",
         What::Release { .. } => "release",

@@ -5,8 +5,8 @@ use shared::domain::help_desk::{PassMinutes, Remark};
 use shared::domain::help_desk_call::{HelpAnswer, SecretText};
 use shared::domain::message::Message;
 use shared::domain::notice::notices;
-use shared::domain::pass::Pass;
-use shared::domain::time::Seconds;
+use shared::domain::pass::{Pass, PassKind};
+use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{EntropyExt as _, StoreError};
 
 use crate::case::{Case, Stop};
@@ -27,9 +27,19 @@ pub(crate) async fn give(case: &Case<'_>, minutes: PassMinutes, reason: &Remark)
     let notified = notices.len();
     let notices: Vec<Message> = notices.into_iter().map(Message::Notice).collect();
     ports.outgoing().send(case.holder(), &notices, Seconds(0)).await?;
+    write(case, PassKind::Caller, now + minutes.seconds(), notified).await
+}
+
+/// Writes a new pass, and answers with it.
+pub(crate) async fn write(
+    case: &Case<'_>,
+    kind: PassKind,
+    expires_at: Timestamp,
+    notified: usize,
+) -> Result<HelpAnswer, Stop> {
+    let ports = case.ports;
     let pass = Pass::generate(&ports.entropy.bytes());
-    let tag = pass.tag(&ports.seeds, case.id()).ok_or(StoreError::Unreadable("keyring"))?;
-    let expires_at = now + minutes.seconds();
-    ports.passes.put_pass(case.id(), &tag, expires_at).await?;
+    let tag = pass.tag(kind, &ports.seeds, case.id()).ok_or(StoreError::Unreadable("keyring"))?;
+    ports.passes.put_pass(case.id(), kind, &tag, expires_at).await?;
     Ok(HelpAnswer::Passed { pass: SecretText::new(pass.code().expose().as_str()), expires_at, notified })
 }

@@ -15,12 +15,14 @@ Examples:
   rekey --stack rekey-production show aisyah         what is enrolled, as masks
   rekey --stack rekey-production verify aisyah --by email    checks a caller by a code
   rekey --stack rekey-production pass aisyah --reason 'lost phone'
+  rekey --stack rekey-production pass --activation --group new-students   letters for new people, to print
   rekey --stack rekey-production export aisyah       all that is stored about a person, as JSON
   rekey --stack rekey-production forget aisyah       erases it
   rekey --stack rekey-production doctor              whether everything works, and what to do where it does not
   rekey --local smoke --as aisyah --yes              a whole reset of a test account through the public address
   rekey --local directory test aisyah                whether the directory's functions can do their work
   rekey --stack rekey-production report --html november.html   one page with charts
+  rekey plan --people 50000                          what a year costs, and the first enrolment of everybody
   rekey --stack rekey-production audit verify        whether the audit trail is whole
   rekey --stack rekey-production keys rotate flows   what a rotation of these keys would do; --apply does it
   rekey config check parameters.json                 every error in the parameters
@@ -91,20 +93,8 @@ pub enum Command {
     },
     /// Checks who is calling: by a code to an enrolled contact, a code of the app, or a document
     Verify(Verify),
-    /// Gives a one-time pass to a caller whose identity was checked
-    Pass {
-        /// A login of the person
-        login: String,
-        /// Why; it is recorded
-        #[arg(long)]
-        reason: String,
-        /// How long it is valid, in minutes: 10 to 1440
-        #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(10..=1440))]
-        minutes: u32,
-        /// Asks for no confirmation
-        #[arg(long)]
-        yes: bool,
-    },
+    /// Gives a one-time pass to a caller whose identity was checked, or writes letters with passes for new people
+    Pass(Pass),
     /// Removes a method that a caller lost; every contact is notified
     Remove {
         /// A login of the person
@@ -154,6 +144,8 @@ pub enum Command {
     Sync(Sync),
     /// Tells who can reset and how, what was reset, where people stop, and what messages cost
     Report(Report),
+    /// Tells what a deployment costs, from counted operations and a price list; asks no deployment
+    Plan(Plan),
     /// Checks and exports the audit trail
     #[command(subcommand)]
     Audit(Audit),
@@ -199,6 +191,37 @@ pub struct Smoke {
     /// Asks for no confirmation
     #[arg(long)]
     pub yes: bool,
+}
+
+/// The options of passes.
+#[derive(Debug, Args)]
+pub struct Pass {
+    /// A login of the person
+    #[arg(required_unless_present = "activation", conflicts_with_all = ["activation", "group", "letters", "again"])]
+    pub login: Option<String>,
+    /// Why; it is recorded
+    #[arg(long, required_unless_present = "activation")]
+    pub reason: Option<String>,
+    /// How long it is valid, in minutes: 10 to 1440
+    #[arg(long, default_value_t = 15, value_parser = clap::value_parser!(u32).range(10..=1440),
+          conflicts_with = "activation")]
+    pub minutes: u32,
+    /// Asks for no confirmation
+    #[arg(long)]
+    pub yes: bool,
+    /// Writes a letter for everybody of a group who has never used the account: a pass for thirty days, which serves
+    /// beside one of their imported contacts
+    #[arg(long, requires = "group")]
+    pub activation: bool,
+    /// The group of people, as the import or the sync names it
+    #[arg(long, value_name = "NAME", requires = "activation")]
+    pub group: Option<String>,
+    /// The new file with the letters, an HTML page to print; the default name is letters-GROUP.html
+    #[arg(long, value_name = "FILE", requires = "activation")]
+    pub letters: Option<PathBuf>,
+    /// Also writes to people whose earlier letter is still valid; its pass ends
+    #[arg(long, requires = "activation")]
+    pub again: bool,
 }
 
 /// How a caller is checked.
@@ -269,6 +292,35 @@ pub struct Sync {
     pub list_ambiguous: bool,
 }
 
+/// The options of a plan.
+#[derive(Debug, Args)]
+pub struct Plan {
+    /// How many people have an account
+    #[arg(long, value_name = "NUMBER", value_parser = clap::value_parser!(u32).range(1..=100_000_000))]
+    pub people: u32,
+    /// Resets and unlocks of one person in a year
+    #[arg(long, value_name = "NUMBER", default_value = "0.5", value_parser = from_zero)]
+    pub resets: f64,
+    /// Texts of one reset; the default is what a reset by mail and text sends, a code and a notice
+    #[arg(long, value_name = "NUMBER", value_parser = from_zero)]
+    pub texts_per_reset: Option<f64>,
+    /// The share of people with an office phone, which is called when something changes: 0 to 1
+    #[arg(long, value_name = "SHARE", default_value = "0.1", value_parser = share)]
+    pub office_phones: f64,
+    /// A price in the place of the listed one, such as text=0.03; the plan lists the names
+    #[arg(long, value_name = "NAME=USD")]
+    pub price: Vec<String>,
+}
+
+fn from_zero(text: &str) -> Result<f64, String> {
+    let number = text.parse::<f64>().ok().filter(|number| number.is_finite() && *number >= 0.0);
+    number.ok_or_else(|| "not a number from 0".to_owned())
+}
+
+fn share(text: &str) -> Result<f64, String> {
+    from_zero(text).ok().filter(|share| *share <= 1.0).ok_or_else(|| "not a number from 0 to 1".to_owned())
+}
+
 /// The options of a report.
 #[derive(Debug, Args)]
 pub struct Report {
@@ -281,15 +333,15 @@ pub struct Report {
     /// Writes one page with charts into a file
     #[arg(long, value_name = "FILE", conflicts_with = "csv")]
     pub html: Option<PathBuf>,
-    /// What a text costs; see the price list of AWS for your country
-    #[arg(long, value_name = "USD", default_value_t = 0.05)]
-    pub sms_usd: f64,
-    /// What a call costs
-    #[arg(long, value_name = "USD", default_value_t = 0.05)]
-    pub call_usd: f64,
-    /// What a mail costs
-    #[arg(long, value_name = "USD", default_value_t = 0.0001)]
-    pub mail_usd: f64,
+    /// What a text costs; the default is the `text` of `rekey plan`
+    #[arg(long, value_name = "USD", value_parser = from_zero)]
+    pub sms_usd: Option<f64>,
+    /// What a call costs; the default is the `call` of `rekey plan`
+    #[arg(long, value_name = "USD", value_parser = from_zero)]
+    pub call_usd: Option<f64>,
+    /// What a mail costs; the default is the `mail` of `rekey plan`
+    #[arg(long, value_name = "USD", value_parser = from_zero)]
+    pub mail_usd: Option<f64>,
 }
 
 /// The commands about the audit trail.
@@ -404,8 +456,17 @@ mod tests {
             &["nothing"],
             &["config"],
             &["show", "a", "--reveal"],
+            &["plan"],
+            &["plan", "--people", "0"],
+            &["plan", "--people", "10", "--resets", "-1"],
+            &["plan", "--people", "10", "--office-phones", "2"],
             &["pass", "a"],
             &["pass", "a", "--reason", "lost", "--minutes", "9"],
+            &["pass", "--activation"],
+            &["pass", "--group", "students"],
+            &["pass", "a", "--reason", "lost", "--group", "students"],
+            &["pass", "a", "--activation", "--group", "students"],
+            &["pass", "--activation", "--group", "students", "--minutes", "60"],
             &["verify", "a"],
             &["verify", "a", "--by", "sms", "--document", "card"],
         ] {

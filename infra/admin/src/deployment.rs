@@ -38,6 +38,8 @@ const LOCAL_LOG: &str = "/rekey/local/operators";
 /// What every command about people needs.
 pub const PEOPLE: &[&str] =
     &["REKEY_TABLE_ACCOUNTS", "REKEY_TABLE_SECURITY_INFO", "REKEY_SECRET_CONTACTS", "REKEY_SECRET_FLOWS"];
+/// What reading the accounts alone needs.
+pub const ACCOUNTS: &[&str] = &["REKEY_TABLE_ACCOUNTS", "REKEY_SECRET_FLOWS"];
 /// What an import needs besides.
 pub const IMPORT: &[&str] = &["REKEY_SECRET_SEEDS", "REKEY_SECRET_MESSAGES", "REKEY_QUEUE_MESSAGES"];
 

@@ -48,8 +48,9 @@ pub fn main() -> ExitCode {
 }
 
 async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> {
-    // An import ends by itself: it gives back what it holds.
-    if matches!(cli.command, cli::Command::Import(_)) {
+    // These end by themselves: an import gives back what it holds, and each pass that was given is in a letter.
+    if matches!(cli.command, cli::Command::Import(_) | cli::Command::Pass(cli::Pass { activation: true, .. }))
+    {
         return commands::run(cli, output).await;
     }
     tokio::select! {

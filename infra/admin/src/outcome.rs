@@ -81,6 +81,18 @@ impl Problem {
         Self { kind: Kind::Interrupted, lines: vec![why.to_owned()] }
     }
 
+    /// Returns the problem that Ctrl-C ended the command, with how far it came.
+    pub fn interrupted_at(line: impl Into<String>) -> Self {
+        Self { kind: Kind::Interrupted, lines: vec![line.into()] }
+    }
+
+    /// Returns the problem with a further line before its own.
+    #[must_use]
+    pub fn after(mut self, line: impl Into<String>) -> Self {
+        self.lines.insert(0, line.into());
+        self
+    }
+
     /// Returns the exit status: see `rekey --help`.
     pub const fn exit_code(&self) -> u8 {
         match self.kind {

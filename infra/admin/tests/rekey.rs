@@ -11,6 +11,8 @@ mod audit;
 mod directory;
 mod doctor;
 mod keys;
+mod letters;
+mod plan;
 mod smoke;
 mod support;
 

@@ -223,6 +223,8 @@ pub struct CallerCheck {
 pub enum GuardedAct {
     /// A pass.
     Pass,
+    /// The pass of a letter.
+    ActivationPass,
     /// The removal of this entry.
     Removal(EntryId),
 }
@@ -288,6 +290,18 @@ impl DeskRecord {
         self.passes.push(now);
         self.check = None;
         Ok(check)
+    }
+
+    /// Decides whether an agent may send a pass in a letter, and counts it. Nobody calls, so nobody is checked: another
+    /// factor of the person does it when the pass is used.
+    ///
+    /// # Errors
+    /// [`DeskRefusal::NeedsAnotherAgent`] for a further pass. The record then has what the second agent needs.
+    pub fn give_activation_pass(&mut self, agent: &Agent, now: Timestamp) -> Result<(), DeskRefusal> {
+        self.passes.retain(|at| at.is_within(PASSES_COUNTED, now));
+        self.agree(GuardedAct::ActivationPass, !self.passes.is_empty(), agent, now)?;
+        self.passes.push(now);
+        Ok(())
     }
 
     /// Decides whether an agent may remove an entry. The check of the caller stays: a lost telephone is often the number
@@ -503,6 +517,22 @@ mod tests {
         week.give_pass(&lim, NOW).unwrap();
         week.note_check(CheckedBy::App, &lim, later(PASSES_COUNTED.0));
         assert!(week.give_pass(&lim, later(PASSES_COUNTED.0)).is_ok(), "seven days later");
+    }
+
+    /// Controls: C-223, C-270.
+    #[test]
+    fn letters_and_passes_of_a_person_count_together() {
+        let (lim, tan) = (agent("m.lim"), agent("s.tan"));
+        let mut record = DeskRecord::default();
+        assert_eq!(record.give_activation_pass(&lim, NOW), Ok(()), "without a check");
+        let until = later(3_600);
+        assert_eq!(record.give_activation_pass(&lim, NOW), Err(DeskRefusal::NeedsAnotherAgent(until)));
+        record.note_check(CheckedBy::App, &tan, NOW);
+        assert!(record.clone().give_pass(&tan, NOW).is_err(), "the first agent asked for a letter");
+        assert_eq!(record.give_activation_pass(&tan, NOW), Ok(()));
+        assert!(record.check(NOW).is_ok(), "a letter uses up no check");
+        let week = later(PASSES_COUNTED.0);
+        assert_eq!(record.give_activation_pass(&lim, week), Ok(()), "seven days later");
     }
 
     /// Controls: C-223.

@@ -122,6 +122,13 @@ pub enum What {
         /// Why.
         reason: Remark,
     },
+    /// Gives a pass for the letter to a new person.
+    ActivationPass {
+        /// Whether it takes the place of one that is still valid.
+        again: bool,
+        /// Why.
+        reason: Remark,
+    },
     /// Removes a method.
     Remove {
         /// The entry.
@@ -214,6 +221,12 @@ pub enum HelpRefusal {
     NotChecked,
     /// No such method is enrolled, or it can't be used now.
     NoSuchMethod,
+    /// The person has used the account, so it is nobody's to activate.
+    AlreadyUsed,
+    /// The person has no imported contact that a code can be sent to.
+    NoContact,
+    /// The person has a pass that is still valid.
+    HasPass,
     /// No code was sent, or its time or its attempts are over.
     NothingAsked,
     /// A limit of the account is used up.
@@ -235,6 +248,9 @@ impl HelpRefusal {
             Self::NotEligible => "not-eligible",
             Self::NotChecked => "not-checked",
             Self::NoSuchMethod => "no-such-method",
+            Self::AlreadyUsed => "already-used",
+            Self::NoContact => "no-contact",
+            Self::HasPass => "has-pass",
             Self::NothingAsked => "nothing-asked",
             Self::LimitReached => "limit-reached",
             Self::Overtaken => "overtaken",
@@ -362,6 +378,10 @@ mod tests {
                 r#"{"login":"a","what":{"pass":{"minutes":15,"reason":"lost phone"}}}"#,
             ),
             (
+                What::ActivationPass { again: false, reason: remark("new students") },
+                r#"{"login":"a","what":{"activation-pass":{"again":false,"reason":"new students"}}}"#,
+            ),
+            (
                 What::Remove { entry: EntryId::parse("mobile").unwrap(), reason: remark("lost") },
                 r#"{"login":"a","what":{"remove":{"entry":"mobile","reason":"lost"}}}"#,
             ),
@@ -384,6 +404,7 @@ mod tests {
             r#"{"login":"a","what":{"pass":{"minutes":15}}}"#,
             r#"{"login":"a","what":{"pass":{"minutes":15,"reason":""}}}"#,
             r#"{"login":"a","what":{"pass":{"minutes":9,"reason":"lost phone"}}}"#,
+            r#"{"login":"a","what":{"activation-pass":{"again":false}}}"#,
             r#"{"login":"a","what":{"remove":{"entry":"mobile"}}}"#,
             r#"{"login":"a","what":{"unlock":{}}}"#,
             r#"{"login":"a","what":{"release":{"known_devices":false}}}"#,

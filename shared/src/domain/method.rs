@@ -22,8 +22,8 @@ pub enum Method {
     Passkey,
     /// One of the recovery codes that were shown once (NIST 800-63B-4 §4.2.1.1).
     RecoveryCode,
-    /// A pass that the help desk gave in person. It can't be enrolled and no policy offers it; every awaited
-    /// step accepts it.
+    /// A pass that the help desk gave in person, or sent in a letter. It can't be enrolled and no policy offers it;
+    /// every awaited step accepts it.
     Pass,
 }
 
@@ -105,7 +105,7 @@ impl Method {
         matches!(self, Self::RecoveryCode | Self::Pass)
     }
 
-    /// Returns whether one verification by it counts for every step of a flow.
+    /// Returns whether one verification by it counts for every step of a flow. The pass of a letter counts for one.
     pub const fn serves_every_step(self) -> bool {
         matches!(self, Self::Pass)
     }
@@ -147,7 +147,7 @@ pub enum Factor {
     Passkey,
     /// The sheet with the codes; consumed one by one.
     RecoveryCodes,
-    /// A help desk's pass; it counts for every step.
+    /// A help desk's pass.
     Pass,
 }
 

@@ -162,6 +162,14 @@ pub struct Registered {
 }
 
 impl Registered {
+    /// Returns whether the person has never been here: nothing was changed, confirmed, removed or used.
+    pub fn is_unused(&self) -> bool {
+        self.generation == 0
+            && self.confirmed_at.is_none()
+            && self.removed_at.is_none()
+            && self.entries.iter().all(|entry| entry.last_used_at.is_none())
+    }
+
     /// Returns the entries of a kind.
     pub fn entries_of(&self, kind: Kind) -> impl Iterator<Item = &Entry> {
         self.entries.iter().filter(move |entry| entry.id.kind() == kind)

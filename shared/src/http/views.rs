@@ -11,7 +11,7 @@ use crate::domain::flow::{
     APPROVAL_LIFETIME, AllVerified, AwaitingAnswer, AwaitingCode, Choosing, Flow, Stage,
 };
 use crate::domain::language::Language;
-use crate::domain::method::Method;
+use crate::domain::method::{Factor, Method};
 use crate::domain::password::{self, CharacterClass, PasswordRules};
 use crate::domain::time::Timestamp;
 use crate::settings::Settings;
@@ -104,13 +104,14 @@ impl IncomingRequest {
 }
 
 /// Returns the view of the methods, with one panel open. The pass is the last one, for everybody: nobody can tell from it
-/// whether there is an account, or a pass.
+/// whether there is an account, or a pass. After the pass of a letter it is gone, as every method that served.
 pub fn choice_of(flow: &Choosing, selected: Option<Method>) -> MethodChoice {
     let pass = Offer { method: Method::Pass, masked: String::new(), young: false };
+    let pass = (!flow.progress.verified_factors().contains(&Factor::Pass)).then_some(pass);
     MethodChoice {
         step: flow.progress.step(),
         steps: flow.context.steps,
-        methods: flow.offers().map(Offer::shown).chain([pass]).collect(),
+        methods: flow.offers().map(Offer::shown).chain(pass).collect(),
         selected,
         outcome: flow.progress.reason.outcome(),
     }

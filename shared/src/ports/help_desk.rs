@@ -11,6 +11,7 @@ use super::{StoreError, Versioned};
 use crate::domain::account::AccountId;
 use crate::domain::help_desk::{Agent, DeskRecord};
 use crate::domain::keys::Tag;
+use crate::domain::pass::{HeldPass, PassKind};
 use crate::domain::time::Timestamp;
 
 /// Stores what the help desk did for each person lately.
@@ -46,9 +47,16 @@ pub trait PassStore: Send + Sync {
     async fn put_pass(
         &self,
         account: &AccountId,
+        kind: PassKind,
         pass: &Tag,
         expires_at: Timestamp,
     ) -> Result<(), StoreError>;
+
+    /// Returns the pass that was written last, valid or not.
+    ///
+    /// # Errors
+    /// [`StoreError`].
+    async fn held_pass(&self, account: &AccountId) -> Result<Option<HeldPass>, StoreError>;
 }
 
 /// Names agents by calls that they signed.

@@ -5,8 +5,8 @@ use async_trait::async_trait;
 use super::StoreError;
 use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
-use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
+use crate::domain::pass::{PassKind, PassTags};
 use crate::domain::security_info::{Consumption, EntryId, Kind, Secret};
 use crate::domain::time::Timestamp;
 
@@ -62,18 +62,19 @@ pub trait AuthenticatorStore: Send + Sync {
         now: Timestamp,
     ) -> Result<bool, StoreError>;
 
-    /// Redeems the account's pass with this tag for a flow, always by one write: of concurrent callers, one
-    /// succeeds. The same flow succeeds again, so that a lost response or a double click costs nothing.
+    /// Redeems the account's pass with one of these tags for a flow, always by one write: of concurrent callers, one
+    /// succeeds and learns its kind. The same flow succeeds again, so that a lost response or a double click costs
+    /// nothing.
     ///
     /// # Errors
     /// [`StoreError`]; the pass may then be redeemed.
     async fn redeem_pass(
         &self,
         account: &AccountId,
-        pass: &Tag,
+        passes: &PassTags,
         flow: HolderId,
         now: Timestamp,
-    ) -> Result<bool, StoreError>;
+    ) -> Result<Option<PassKind>, StoreError>;
 }
 
 /// The result of acquiring a lease.

@@ -56,10 +56,15 @@ impl<'a> FlowHolder<'a> {
     /// [`Refusal::Repeated`] when another request recorded the same answer; [`Refusal::NotAwaited`] and
     /// [`Refusal::Ended`].
     pub async fn advance(&mut self, verified: Verified, now: Timestamp) -> Result<(), Refusal> {
-        let Verified { method, young, answer } = verified;
+        let Verified { method, young, answer, is_activation } = verified;
         for _ in 0..=self.limits.flow_attempts {
             let choosing = self.flow.clone().choosing().map_err(|_| Refusal::NotAwaited)?;
-            let next = choosing.verify(method, young, answer).map_err(|_| Refusal::Unavailable)?;
+            let next = if is_activation {
+                choosing.activate(answer)
+            } else {
+                choosing.verify(method, young, answer)
+            };
+            let next = next.map_err(|_| Refusal::Unavailable)?;
             if self.flows.replace(self.cookie.id(), self.revision, &next, now).await? {
                 self.flow = next;
                 return Ok(());

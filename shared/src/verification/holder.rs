@@ -72,6 +72,8 @@ pub struct Verified {
     pub young: bool,
     /// The tag of the answer, to recognise its repetition.
     pub answer: Tag,
+    /// Whether it was the pass of a letter, which verifies one step.
+    pub is_activation: bool,
 }
 
 impl Verified {
@@ -84,7 +86,7 @@ impl Verified {
         answer: &[u8],
     ) -> Result<Self, Refusal> {
         let answer = cookie.answer_tag(flows, method, answer).ok_or(VerificationError::KeyLost)?;
-        Ok(Self { method, young, answer })
+        Ok(Self { method, young, answer, is_activation: false })
     }
 }
 

@@ -67,6 +67,9 @@ pub(super) fn not_done(login: &str, answer: &HelpAnswer) -> Problem {
                 "this method is not enrolled, or too young to prove anything. `rekey show {login}` lists them"
             ),
         ),
+        HelpRefusal::AlreadyUsed | HelpRefusal::NoContact | HelpRefusal::HasPass => {
+            Problem::refused(refusal.as_str(), format!("no letter for {login}: {}", refusal.as_str()))
+        }
         HelpRefusal::NothingAsked => Problem::refused(
             "nothing_asked",
             "no code is awaited, or its time or its attempts are over. Send another: `--by email`",

@@ -11,6 +11,8 @@ mod forget;
 mod help;
 mod import;
 mod keys;
+mod letters;
+mod plan;
 mod refused;
 mod report;
 mod show;
@@ -33,9 +35,13 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         Command::Import(options) => import::run(global, options, output).await,
         Command::Show { login, reason, .. } => show::run(global, login, reason.as_deref(), output).await,
         Command::Verify(options) => help::verify(global, options, output).await,
-        Command::Pass { login, reason, minutes, yes } => {
-            help::pass(global, login, reason, *minutes, *yes, output).await
-        }
+        Command::Pass(options) => match options {
+            cli::Pass { group: Some(group), .. } => letters::run(global, group, options, output).await,
+            cli::Pass { login: Some(login), reason: Some(reason), minutes, yes, .. } => {
+                help::pass(global, login, reason, *minutes, *yes, output).await
+            }
+            _ => Err(Problem::usage("whom? Give a login with --reason, or --activation --group NAME")),
+        },
         Command::Remove { login, method, reason, yes } => {
             help::remove(global, login, method, reason, *yes, output).await
         }
@@ -47,6 +53,7 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
         Command::Forget { login, yes } => forget::run(global, login, *yes, output).await,
         Command::Sync(options) => sync::run(global, options, output).await,
         Command::Report(options) => report::run(global, options, output).await,
+        Command::Plan(options) => plan::run(options, output),
         Command::Audit(cli::Audit::Verify { days, file }) => {
             audit::verify(global, *days, file.as_deref(), output).await
         }

@@ -8,6 +8,7 @@ use super::Memory;
 use crate::domain::account::AccountId;
 use crate::domain::help_desk::DeskRecord;
 use crate::domain::keys::Tag;
+use crate::domain::pass::{HeldPass, PassKind};
 use crate::domain::time::Timestamp;
 use crate::ports::{DeskRecordStore, PassStore, StoreError, Versioned};
 
@@ -50,10 +51,15 @@ impl PassStore for Memory {
     async fn put_pass(
         &self,
         account: &AccountId,
+        kind: PassKind,
         pass: &Tag,
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
-        self.with(|tables| tables.security_info.put_pass(account, pass, expires_at));
+        self.with(|tables| tables.security_info.put_pass(account, kind, pass, expires_at));
         Ok(())
+    }
+
+    async fn held_pass(&self, account: &AccountId) -> Result<Option<HeldPass>, StoreError> {
+        Ok(self.with(|tables| tables.security_info.held_pass(account)))
     }
 }

@@ -15,6 +15,7 @@ use crate::domain::import::{
 };
 use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
+use crate::domain::pass::PassKind;
 use crate::domain::passkey::Credential;
 use crate::domain::security_info::{Consumption, Entry, EntryId, Kind, Registered, Secret};
 use crate::domain::time::{Seconds, Timestamp};
@@ -160,6 +161,8 @@ impl EntriesState {
 /// A help desk's pass.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub struct StoredPass {
+    /// What it is for.
+    pub kind: PassKind,
     /// The tag of its code; the code itself is not stored.
     pub tag: Tag,
     /// The pass is invalid from this time on.

@@ -11,7 +11,7 @@ use crate::domain::device::{Device, DeviceKey};
 use crate::domain::holder::HolderId;
 use crate::domain::keys::Tag;
 use crate::domain::method::Factor;
-use crate::domain::pass::PASS_LONGEST;
+use crate::domain::pass::{HeldPass, PASS_LONGEST, PassKind, PassTags};
 use crate::domain::security_info::{Consumption, EntryId, Kind};
 use crate::domain::time::{SKEW, Timestamp};
 use crate::ports::{
@@ -120,20 +120,33 @@ impl SecurityInfoTable {
     }
 
     /// Writes the account's pass by its tag, and replaces an earlier one.
-    pub fn put_pass(&mut self, account: &AccountId, pass: &Tag, expires_at: Timestamp) {
-        self.of(account).pass = Some(StoredPass { tag: *pass, expires_at, flow: None });
+    pub fn put_pass(&mut self, account: &AccountId, kind: PassKind, pass: &Tag, expires_at: Timestamp) {
+        self.of(account).pass = Some(StoredPass { tag: *pass, kind, expires_at, flow: None });
+    }
+
+    /// Returns the pass that was written last.
+    pub fn held_pass(&self, account: &AccountId) -> Option<HeldPass> {
+        let stored = self.0.get(account)?.pass.as_ref()?;
+        let StoredPass { kind, expires_at, flow, .. } = *stored;
+        Some(HeldPass { kind, expires_at, is_redeemed: flow.is_some() })
     }
 
     /// Redeems the account's pass for a flow; the same flow may do so again.
-    pub fn redeem_pass(&mut self, account: &AccountId, pass: &Tag, flow: HolderId, now: Timestamp) -> bool {
-        let found = self.0.get_mut(account).and_then(|found| found.pass.as_mut());
-        let Some(stored) = found.filter(|stored| stored.tag == *pass) else { return false };
+    pub fn redeem_pass(
+        &mut self,
+        account: &AccountId,
+        passes: &PassTags,
+        flow: HolderId,
+        now: Timestamp,
+    ) -> Option<PassKind> {
+        let stored = self.0.get_mut(account)?.pass.as_mut()?;
+        let kind = passes.kind_of(&stored.tag)?;
         let is_good = stored.expires_at.is_ahead(now, PASS_LONGEST);
         let redeemed = is_good && stored.flow.is_none_or(|by| by == flow);
-        if redeemed {
+        redeemed.then(|| {
             stored.flow = Some(flow);
-        }
-        redeemed
+            kind
+        })
     }
 
     /// Increments the generation for a flow that knows the current one.
@@ -234,11 +247,11 @@ impl AuthenticatorStore for Memory {
     async fn redeem_pass(
         &self,
         account: &AccountId,
-        pass: &Tag,
+        passes: &PassTags,
         flow: HolderId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        Ok(self.with(|tables| tables.security_info.redeem_pass(account, pass, flow, now)))
+    ) -> Result<Option<PassKind>, StoreError> {
+        Ok(self.with(|tables| tables.security_info.redeem_pass(account, passes, flow, now)))
     }
 }
 

@@ -122,7 +122,7 @@ impl RecentKind {
             "enrolment.completed" => Self::Added,
             "enrolment.removed" => Self::Removed,
             "known_device.added" => Self::DeviceRemembered,
-            "pass.issued" => Self::PassIssued,
+            "pass.issued" | "activation_pass.issued" => Self::PassIssued,
             "method.removed" => Self::RemovedByHelpDesk,
             "lock.removed" => Self::UnlockedByHelpDesk,
             "limits.lifted" => Self::LimitsLifted,

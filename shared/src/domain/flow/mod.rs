@@ -100,6 +100,9 @@ pub struct Behind {
     pub account: AccountId,
     /// The account's generation at the start.
     pub generation: u64,
+    /// The methods that the account has, of which one serves beside the pass of a letter.
+    #[serde(default, skip_serializing_if = "Vec::is_empty")]
+    pub offers: Vec<Offer>,
 }
 
 /// The person's reason for the flow.

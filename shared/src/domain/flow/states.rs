@@ -141,10 +141,32 @@ impl Choosing {
         if method.serves_every_step()
             && let Some(behind) = self.context.behind.take()
         {
-            let Behind { account, generation } = behind;
+            let Behind { account, generation, .. } = behind;
             self.context = FlowContext { account, generation, decoy: false, ..self.context };
         }
         Ok(self.advance())
+    }
+
+    /// Records that the pass of a letter verified the step. Another factor of the account must verify a second one,
+    /// whatever the policy, and an old one where it has any: others may have read the letter. An account that was
+    /// changed since it has existed is nobody's to activate.
+    ///
+    /// # Errors
+    /// [`SendRefusal::Unavailable`] for such an account, and where no other factor can serve.
+    pub fn activate(mut self, code: Tag) -> Result<Flow, SendRefusal> {
+        if let Some(Behind { account, generation, offers }) = self.context.behind.take() {
+            self.context = FlowContext { account, generation, offers, decoy: false, ..self.context };
+        }
+        self.context.steps = self.context.steps.max(2);
+        let (method, young) = (Method::Pass, true);
+        if self.context.generation != 0 || !self.progress.accepts(&self.context, method, young) {
+            return Err(SendRefusal::Unavailable);
+        }
+        self.progress.verified_steps.push(VerifiedStep { method, code, contact: None, young });
+        match self.advance() {
+            Flow::Choosing(next) if next.offers().next().is_none() => Err(SendRefusal::Unavailable),
+            next => Ok(next),
+        }
     }
 
     /// Returns whether the factor of a method was young at the start of the flow.
@@ -371,6 +393,67 @@ mod tests {
         let verified =
             second.verify(Method::Totp, false, RIGHT).unwrap().all_verified(Stage::Password).unwrap();
         assert_eq!(verified.finish(at(30), true).outcome, Outcome::Reset);
+    }
+
+    /// A decoy with one method behind it.
+    fn new_person(steps: u8, generation: u64, offers: &[(Method, bool)]) -> Choosing {
+        let account = AccountId::from_directory("newcomer").unwrap();
+        let offers = offering(steps, offers).context.offers;
+        let mut flow = choosing(steps);
+        flow.context.decoy = true;
+        flow.context.behind = Some(Behind { account, generation, offers });
+        flow
+    }
+
+    /// Controls: C-271.
+    #[test]
+    fn activation_pass_verifies_one_step_beside_a_contact() {
+        for steps in [1, 2] {
+            let flow = new_person(steps, 0, &[(Method::Sms, false), (Method::MobileCall, false)]);
+            let second = flow.activate(RIGHT).unwrap().choosing().unwrap();
+            assert_eq!((second.progress.step(), second.context.steps), (2, 2), "never alone");
+            assert_eq!(
+                offered(&second),
+                [Method::Sms, Method::MobileCall],
+                "its own methods, not the decoy's"
+            );
+            assert_eq!((second.context.decoy, second.context.account.as_str()), (false, "newcomer"));
+            assert_eq!(
+                second.clone().verify(Method::Pass, false, RIGHT).unwrap_err(),
+                SendRefusal::Unavailable,
+                "no second pass"
+            );
+            let done = right(second.send(Method::Sms, RIGHT, CONTACT, at(0), &LIMITS));
+            assert_eq!(done.stage(), Stage::Password);
+        }
+        let with = offering(2, &[(Method::Email, false), (Method::Sms, false)]);
+        let mut unused = with.verify(Method::Email, false, CONTACT).unwrap().choosing().unwrap();
+        unused.context.generation = 0;
+        assert_eq!(unused.activate(RIGHT).unwrap().stage(), Stage::Password, "in the second step, too");
+    }
+
+    /// Controls: C-271.
+    #[test]
+    fn activation_pass_needs_an_unused_account_and_another_factor() {
+        let sms = [(Method::Sms, false)];
+        assert!(new_person(2, 0, &sms).activate(RIGHT).is_ok());
+        assert_eq!(new_person(2, 1, &sms).activate(RIGHT).unwrap_err(), SendRefusal::Unavailable, "used");
+        assert_eq!(
+            new_person(2, 0, &[]).activate(RIGHT).unwrap_err(),
+            SendRefusal::Unavailable,
+            "no contact"
+        );
+        assert_eq!(offering(2, &sms).activate(RIGHT).unwrap_err(), SendRefusal::Unavailable, "generation 3");
+    }
+
+    /// Controls: C-056, C-271.
+    #[test]
+    fn activation_pass_is_no_old_factor() {
+        let flow = new_person(2, 0, &[(Method::Email, true), (Method::Totp, false)]);
+        let second = flow.activate(RIGHT).unwrap().choosing().unwrap();
+        assert_eq!(offered(&second), [Method::Totp]);
+        let young = new_person(2, 0, &[(Method::Email, true)]).activate(RIGHT).unwrap().choosing().unwrap();
+        assert_eq!(offered(&young), [Method::Email], "it has none that is older");
     }
 
     fn offering(steps: u8, offers: &[(Method, bool)]) -> Choosing {

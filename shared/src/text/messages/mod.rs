@@ -3,6 +3,7 @@
 //! Each channel has its form: a mail in two parts, a text of one segment, a call in SSML. No message contains
 //! a password or a link that performs an action; a text contains no link at all.
 
+mod letter;
 mod mail;
 mod segment;
 #[cfg(test)]
@@ -12,6 +13,7 @@ mod texts;
 
 use zeroize::{Zeroize, ZeroizeOnDrop};
 
+pub use self::letter::Letter;
 use self::texts::{Texts, Words};
 use crate::domain::colour::Colour;
 use crate::domain::language::Language;

@@ -13,7 +13,7 @@ use shared::domain::account::Registration;
 use shared::ports::StoreError;
 
 use super::audit::of_deployment;
-use super::failed;
+use super::{failed, plan};
 use crate::cli::{Global, Report};
 use crate::deployment::{Deployment, PEOPLE, TRAIL};
 use crate::outcome::{Outcome, Problem};
@@ -27,7 +27,13 @@ pub(super) async fn run(global: &Global, options: &Report, output: &Output) -> R
     let deployment = Deployment::open(global, &[PEOPLE, TRAIL]).await?;
     let people = people(&deployment, output).await?;
     let trail = of_deployment(&deployment, options.days, output).await?;
-    let prices = Prices { sms: options.sms_usd, voice: options.call_usd, email: options.mail_usd };
+    let listed = plan::Prices::listed()?;
+    let price = |given: Option<f64>, name| given.map_or_else(|| listed.of(name), Ok);
+    let prices = Prices {
+        sms: price(options.sms_usd, "text")?,
+        voice: price(options.call_usd, "call")?,
+        email: price(options.mail_usd, "mail")?,
+    };
     let (settings, now) = (&deployment.settings, trail.until);
     let source = Source { settings, people, lines: &trail.lines, days: options.days, prices, now };
     let facts = Facts::from_source(source);

@@ -3,19 +3,23 @@
 use async_trait::async_trait;
 use aws_sdk_dynamodb::Client;
 use aws_sdk_dynamodb::operation::update_item::builders::UpdateItemFluentBuilder;
+use aws_sdk_dynamodb::types::ReturnValue;
 
 use super::{is_young, secrets};
 use crate::adapters::dynamodb::item::{Item, b, consistent_get, latest, n, not_met, s, unavailable};
 use crate::domain::account::AccountId;
 use crate::domain::holder::HolderId;
-use crate::domain::keys::Tag;
-use crate::domain::pass::PASS_LONGEST;
+use crate::domain::pass::{PASS_LONGEST, PassKind, PassTags};
 use crate::domain::security_info::{Consumption, EntryId, Kind};
 use crate::domain::time::Timestamp;
 use crate::ports::{ActiveEntry, AuthenticatorStore, StoreError};
 
 /// The sort key of an account's pass.
 pub(super) const PASS: &str = "pass";
+/// The attribute with the kind of a pass; a caller's has none.
+pub(super) const PASS_KIND: &str = "kind";
+/// Its value for the pass of a letter.
+pub(super) const ACTIVATION: &str = "activation";
 
 /// Reads and consumes authenticators in DynamoDB.
 #[derive(Clone, Debug)]
@@ -101,11 +105,11 @@ impl AuthenticatorStore for DynamoAuthenticators {
     async fn redeem_pass(
         &self,
         account: &AccountId,
-        pass: &Tag,
+        passes: &PassTags,
         flow: HolderId,
         now: Timestamp,
-    ) -> Result<bool, StoreError> {
-        let update = self
+    ) -> Result<Option<PassKind>, StoreError> {
+        let redeemed = self
             .client
             .update_item()
             .table_name(&self.table)
@@ -113,18 +117,28 @@ impl AuthenticatorStore for DynamoAuthenticators {
             .key("item", s(PASS))
             .update_expression("SET #last_flow = :flow, #last_used_at = :now")
             .condition_expression(
-                "#pass = :pass AND #expires_at > :now AND #expires_at <= :latest \
+                "(#pass = :caller OR #pass = :activation) AND #expires_at > :now AND #expires_at <= :latest \
                  AND (attribute_not_exists(#last_flow) OR #last_flow = :flow)",
             )
             .expression_attribute_names("#pass", "pass")
             .expression_attribute_names("#expires_at", "expires_at")
             .expression_attribute_names("#last_flow", "last_flow")
             .expression_attribute_names("#last_used_at", "last_used_at")
-            .expression_attribute_values(":pass", b(pass.as_bytes()))
+            .expression_attribute_values(":caller", b(passes.caller.as_bytes()))
+            .expression_attribute_values(":activation", b(passes.activation.as_bytes()))
             .expression_attribute_values(":flow", b(flow.as_bytes()))
             .expression_attribute_values(":now", n(now.as_seconds()))
-            .expression_attribute_values(":latest", latest(now, PASS_LONGEST));
-        carried_out(update).await
+            .expression_attribute_values(":latest", latest(now, PASS_LONGEST))
+            .return_values(ReturnValue::AllNew)
+            .send()
+            .await;
+        match redeemed {
+            Ok(written) => {
+                let stored = Item(written.attributes.unwrap_or_default()).tag("pass");
+                Ok(stored.and_then(|stored| passes.kind_of(&stored)))
+            }
+            Err(error) => not_met(error).map(|_| None),
+        }
     }
 }
 

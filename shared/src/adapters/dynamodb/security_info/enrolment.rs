@@ -11,7 +11,7 @@ use aws_sdk_dynamodb::types::{
     AttributeValue, Delete, Put, ReturnValuesOnConditionCheckFailure, TransactWriteItem, Update,
 };
 
-use super::authenticators::PASS;
+use super::authenticators::{ACTIVATION, PASS, PASS_KIND};
 use super::leases::used_at;
 use super::{
     CONTACT, NEVER, PREDECESSOR, STATE, items_of, known_devices, open_contact, owner_of_contact, predecessor,
@@ -22,6 +22,7 @@ use crate::domain::account::{AccountId, Registration};
 use crate::domain::holder::HolderId;
 use crate::domain::import::{ImportAction, Overwrite, StoredContactEntry, active_from, import_contact};
 use crate::domain::keys::{Keyring, Tag};
+use crate::domain::pass::{HeldPass, PassKind};
 use crate::domain::passkey::Credential;
 use crate::domain::security_info::{Entry, EntryId, Kind, Registered, Secret};
 use crate::domain::time::{Seconds, Timestamp};
@@ -431,6 +432,7 @@ impl PassStore for DynamoEnrolment {
     async fn put_pass(
         &self,
         account: &AccountId,
+        kind: PassKind,
         pass: &Tag,
         expires_at: Timestamp,
     ) -> Result<(), StoreError> {
@@ -439,7 +441,22 @@ impl PassStore for DynamoEnrolment {
             .with("item", s(PASS))
             .with("pass", b(pass.as_bytes()))
             .with("expires_at", n(expires_at.as_seconds()));
+        let item = match kind {
+            PassKind::Caller => item,
+            PassKind::Activation => item.with(PASS_KIND, s(ACTIVATION)),
+        };
         self.put_item(item).await
+    }
+
+    async fn held_pass(&self, account: &AccountId) -> Result<Option<HeldPass>, StoreError> {
+        let key = [("account", s(account.as_str())), ("item", s(PASS))];
+        let Some(item) = consistent_get(&self.client, &self.table, &key).await? else { return Ok(None) };
+        let is_activation = item.optional_text(PASS_KIND) == Some(ACTIVATION);
+        Ok(Some(HeldPass {
+            kind: if is_activation { PassKind::Activation } else { PassKind::Caller },
+            expires_at: item.moment("expires_at")?,
+            is_redeemed: item.has("last_flow"),
+        }))
     }
 }
 
