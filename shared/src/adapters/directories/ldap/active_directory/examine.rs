@@ -29,6 +29,7 @@ impl ActiveDirectory {
             let person = self.examine_person(&session, &found).await?;
             examination.people.extend(person);
         }
+        examination.fence = self.examine_fence(&session).await?;
         Ok(())
     }
 
