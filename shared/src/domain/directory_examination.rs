@@ -13,7 +13,7 @@ use super::time::Timestamp;
 /// The most people that one login finds.
 pub const PEOPLE_MAX: usize = 5;
 /// The most entries of one kind that a service account must not change, and that are looked at.
-pub const FENCE_MAX: usize = 3;
+pub const FENCE_MAX: usize = 2;
 
 /// What a service account sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]

@@ -15,7 +15,7 @@ impl ActiveDirectory {
     /// Returns some entries of each kind, with what the service account may do with them.
     pub(super) async fn examine_fence(&self, session: &Session) -> Result<Vec<FencedEntry>, Failure> {
         let domain = session.root.text("defaultNamingContext").unwrap_or_default().to_owned();
-        let own = session.connection.read("", "(objectClass=*)", &["tokenGroups"]).await?.unwrap_or_default();
+        let own = rights::own(session).await?;
         let some = async |filter: &str| {
             let attributes = vec!["objectSid".to_owned()];
             session.connection.page(&domain, filter, attributes, Vec::new()).await.map(|page| page.entries)
@@ -40,7 +40,7 @@ impl ActiveDirectory {
             if fence.iter().any(|known| known.dn == dn) {
                 continue;
             }
-            let rights = rights::read(session, &dn).await?;
+            let rights = rights::read(session, &dn, &own).await?;
             fence.push(FencedEntry { dn, reason, rights });
         }
         Ok(fence)
