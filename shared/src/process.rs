@@ -29,8 +29,8 @@ use crate::adapters::directories::{LambdaTransport, RemoteDirectory};
 use crate::adapters::dynamodb::{
     Client, DynamoAnchors, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes,
     DynamoDeskRecords, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoHolderSearch, DynamoKnownDevices,
-    DynamoLeases, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoRecentEvents, DynamoSecurityInfo,
-    DynamoSessionChanges, DynamoSessions,
+    DynamoLeases, DynamoMailFailures, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoRecentEvents,
+    DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 #[cfg(feature = "memory")]
 use crate::adapters::memory::Memory;
@@ -435,6 +435,11 @@ impl Process {
     /// Returns the store of the last events of accounts.
     pub fn recent_events(&self) -> Result<Arc<dyn ports::RecentEventStore>, StartError> {
         port!(self, DynamoRecentEvents::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
+    }
+
+    /// Returns the store of mail that did not arrive.
+    pub fn mail_failures(&self) -> Result<Arc<dyn ports::MailFailureStore>, StartError> {
+        port!(self, DynamoMailFailures::new(self.store(), self.resource("REKEY_TABLE_BUDGETS")?))
     }
 
     /// Returns the import of contacts, for operators only.

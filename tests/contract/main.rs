@@ -9,6 +9,7 @@
 
 mod account_copy;
 mod accounts;
+mod anchors;
 mod approvals;
 mod contact_import;
 mod desk_records;
@@ -19,12 +20,14 @@ mod directory_sync;
 mod flows;
 mod live_directories;
 mod local;
+mod mail_failures;
 mod moto;
 mod pairings;
 mod password_expiries;
 mod population;
 mod queue;
 mod rate_limits;
+mod recent_events;
 mod secrets;
 mod senders;
 mod session_changes;

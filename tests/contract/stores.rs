@@ -17,10 +17,10 @@ use rekey_tests::test_doubles::TestEntropy;
 use shared::adapters::aws::emulated;
 use shared::adapters::directories::{BuiltinDirectory, DynamoAccountCopy, DynamoPasswordExpiries};
 use shared::adapters::dynamodb::{
-    DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes, DynamoDeskRecords,
-    DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoHolderSearch, DynamoKnownDevices, DynamoLeases,
-    DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoSecurityInfo, DynamoSessionChanges,
-    DynamoSessions,
+    DynamoAnchors, DynamoApprovals, DynamoAuthenticators, DynamoBindLeases, DynamoChangeNotes,
+    DynamoDeskRecords, DynamoDevices, DynamoEnrolment, DynamoFlows, DynamoHolderSearch, DynamoKnownDevices,
+    DynamoLeases, DynamoMailFailures, DynamoPairings, DynamoPopulation, DynamoRateLimits, DynamoRecentEvents,
+    DynamoSecurityInfo, DynamoSessionChanges, DynamoSessions,
 };
 use shared::adapters::memory::{Memory, MemoryDirectory, MemoryHolderSearch};
 use shared::domain::account::{AccountId, Registration};
@@ -31,11 +31,11 @@ use shared::domain::pass::{HeldPass, PassKind};
 use shared::domain::security_info::{Consumption, EntryId, Kind};
 use shared::domain::time::{Seconds, Timestamp};
 use shared::ports::{
-    AccountCopy, AccountImport, ActiveEntry, ApprovalStore, AuthenticatorStore, BindLeaseStore,
+    AccountCopy, AccountImport, ActiveEntry, AnchorStore, ApprovalStore, AuthenticatorStore, BindLeaseStore,
     BulkContactImport, ChangeNoteStore, ContactImport, DeskRecordStore, DeviceStore, Directory,
-    EnrolmentStore, FlowStore, HolderSearch, KnownDeviceStore, LeaseStore, NewEntry, PairingStore, PassStore,
-    PasswordExpiryStore, PopulationStore, PushTargets, RateLimitStore, RegistrationErasure,
-    SecurityInfoStore, SessionChangesStore, SessionStore,
+    EnrolmentStore, FlowStore, HolderSearch, KnownDeviceStore, LeaseStore, MailFailureStore, NewEntry,
+    PairingStore, PassStore, PasswordExpiryStore, PopulationStore, PushTargets, RateLimitStore,
+    RecentEventStore, RegistrationErasure, SecurityInfoStore, SessionChangesStore, SessionStore,
 };
 use tokio::net::TcpListener;
 use tokio::sync::watch;
@@ -112,6 +112,9 @@ pub struct Stores {
     pub expiries: Arc<dyn PasswordExpiryStore>,
     pub change_notes: Arc<dyn ChangeNoteStore>,
     pub desk_records: Arc<dyn DeskRecordStore>,
+    pub mail_failures: Arc<dyn MailFailureStore>,
+    pub anchors: Arc<dyn AnchorStore>,
+    pub recent_events: Arc<dyn RecentEventStore>,
     pub bind_leases: Arc<dyn BindLeaseStore>,
     pub accounts: Arc<dyn AccountImport>,
     pub info: Arc<dyn SecurityInfoStore>,
@@ -144,6 +147,9 @@ impl Stores {
             expiries: memory.clone(),
             change_notes: memory.clone(),
             desk_records: memory.clone(),
+            mail_failures: memory.clone(),
+            anchors: memory.clone(),
+            recent_events: memory.clone(),
             bind_leases: memory.clone(),
             accounts: Arc::new(MemoryDirectory::new(memory.clone(), Arc::new(TestEntropy::default()), 1)),
             info: memory.clone(),
@@ -179,6 +185,9 @@ impl Stores {
             rate_limits: Arc::new(DynamoRateLimits::new(client.clone(), "BudgetsTable")),
             expiries: Arc::new(DynamoPasswordExpiries::new(client.clone(), "AccountsTable")),
             desk_records: Arc::new(DynamoDeskRecords::new(client.clone(), "BudgetsTable")),
+            mail_failures: Arc::new(DynamoMailFailures::new(client.clone(), "BudgetsTable")),
+            anchors: Arc::new(DynamoAnchors::new(client.clone(), ENTRIES)),
+            recent_events: Arc::new(DynamoRecentEvents::new(client.clone(), "BudgetsTable")),
             change_notes: Arc::new(DynamoChangeNotes::new(client.clone(), "AccountsTable")),
             bind_leases: Arc::new(DynamoBindLeases::new(client.clone(), "BudgetsTable")),
             accounts: Arc::new(BuiltinDirectory::new(

@@ -112,6 +112,12 @@ fn write(world: &World, chain: &mut Chain, lines: &[(i64, Value)]) {
     }
 }
 
+/// Writes a line of a function.
+pub fn write_line(world: &World, line: Value) {
+    let mut chain = Chain::new("password-set", world.now(), [7; 8]);
+    write(world, &mut chain, &[(0, line)]);
+}
+
 /// Writes that somebody began a flow, as `captcha` does.
 pub fn write_start_of_flow(world: &World) {
     let mut chain = Chain::new("captcha", world.now(), [6; 8]);

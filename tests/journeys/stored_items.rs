@@ -19,8 +19,8 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 
 use crate::help_desk::Desk;
-use crate::passkeys;
-use crate::security_info::{aisyah, kinds, register, register_phone, register_sheet};
+use crate::security_info::{aisyah, entry, kinds, register, register_phone, register_sheet};
+use crate::{mail_failures, passkeys};
 
 const UPDATE: &str = "REKEY_TEST_UPDATE=1 cargo nextest run --workspace --test journeys stored_items::";
 const SECRETS: [&str; 6] = ["CAPTCHA", "FLOWS", "CONTACTS", "SEEDS", "PUSH", "MESSAGES"];
@@ -111,6 +111,10 @@ async fn items(world: &World, table: &str) -> Vec<HashMap<String, AttributeValue
 async fn written() -> Stored {
     let world = World::new().await;
     world.housekeep().await.unwrap();
+    let bounced = |address| mail_failures::bounced(&world, address);
+    let queues = world.emulator.queues();
+    queues.send("MessagesQueue", bounced(AISYAH.alternate_email.unwrap()), None).unwrap();
+    world.deliver().await;
     let mut session = aisyah(&world).await;
     let phone = register_phone(&world, &mut session, PHONE).await;
     let asked = session.add("passkey", "").await.json();
@@ -140,8 +144,10 @@ async fn written() -> Stored {
         rows.sort_by_key(|row| serde_json::to_string(row).unwrap());
         tables.insert(table.to_owned(), rows);
     }
+    let code = world.last_code();
+    queues.send("MessagesQueue", bounced(PRIYA.alternate_email.unwrap()), None).unwrap();
     let secret = |name: &str| world.emulator.secret(&format!("REKEY_SECRET_{name}")).unwrap();
-    let queue = world.emulator.queues().contents("MessagesQueue").unwrap();
+    let queue = queues.contents("MessagesQueue").unwrap();
     Stored {
         now: world.now().as_seconds(),
         secrets: SECRETS.map(|name| (name.to_owned(), secret(name))).into(),
@@ -154,7 +160,7 @@ async fn written() -> Stored {
         phone: (phone.handle, phone.nonce),
         passkey: asked["options"]["user"]["id"].as_str().unwrap().to_owned(),
         flow: flow.cookie.unwrap(),
-        code: world.last_code(),
+        code,
         pass,
     }
 }
@@ -200,7 +206,9 @@ async fn is_read(version: &str, stored: &Stored) {
     // The session goes on, and lists whatever was enrolled.
     let mut session = world.browser();
     session.session = Some(stored.session.clone());
-    assert_eq!(kinds(&session.get("/security-info").await.json()), stored.listed, "{version}");
+    let list = session.get("/security-info").await.json();
+    assert_eq!(kinds(&list), stored.listed, "{version}");
+    assert_eq!(entry(&list, "alternate_email")["mail_failure"]["kind"], "bounced", "{version}");
 
     // The flow goes on to its end, and the new password is kept beside the old hash.
     let mut flow = world.browser();

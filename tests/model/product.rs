@@ -269,6 +269,8 @@ impl Product {
             session_changes: Arc::new(Memory::default()),
             directory: ports.clone(),
             security_info: ports.clone(),
+            // No mail in the model fails.
+            mail_failures: Arc::new(Memory::default()),
             metrics: ports,
         };
         let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();

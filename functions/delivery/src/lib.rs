@@ -1,11 +1,12 @@
-//! Sends the messages of the queue (codes, and notifications of a change) and reconciles changes that a crash left
-//! open.
+//! Sends the messages of the queue (codes, and notifications of a change), reconciles changes that a crash left open,
+//! and records mail that did not arrive.
 //!
 //! SQS delivers at least once. A message reported as failed comes again after the queue's visibility timeout. After
 //! `maxReceiveCount` receives it goes to the dead-letter queue, which has an alarm. A message whose provider is down, or
 //! whose sender is not set up, is retried in this way. Only a refusal that blames the recipient is final; it has an alarm
 //! too.
 
+mod mail_failures;
 mod push;
 mod rate_limits;
 mod reconcile;
@@ -24,13 +25,15 @@ use shared::domain::keys::Keyring;
 use shared::domain::message::{Channel, Envelope, Message};
 use shared::domain::time::Timestamp;
 use shared::ports::{
-    ChangeInspector, Clock, Entropy, FlowStore, MailSender, MessageQueue, Metrics, PushSender, PushTargets,
-    RateLimitStore, SecurityInfoStore, SessionChangesStore, TextSender, VoiceSender,
+    ChangeInspector, Clock, Entropy, FlowStore, MailFailureStore, MailSender, MessageQueue, Metrics,
+    PushSender, PushTargets, RateLimitStore, SecurityInfoStore, SessionChangesStore, TextSender, VoiceSender,
 };
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
 use shared::text::messages::MessageRenderer;
 use shared::verification::outgoing::Outgoing;
+
+use crate::mail_failures::MailEvent;
 
 /// Receives before a message goes to the dead-letter queue: `maxReceiveCount` in `template.yaml`.
 pub const RECEIVES: u32 = 24;
@@ -71,6 +74,8 @@ pub struct Ports {
     pub directory: Arc<dyn ChangeInspector>,
     /// The contacts to notify.
     pub security_info: Arc<dyn SecurityInfoStore>,
+    /// Notes that mail to a contact did not arrive.
+    pub mail_failures: Arc<dyn MailFailureStore>,
     /// Counts what an alarm watches.
     pub metrics: Arc<dyn Metrics>,
 }
@@ -99,6 +104,7 @@ impl Ports {
             session_changes: process.session_changes()?,
             directory: process.change_inspector()?,
             security_info: process.security_info()?,
+            mail_failures: process.mail_failures()?,
             metrics: process.metrics(),
         })
     }
@@ -123,6 +129,11 @@ async fn deliver(ports: &Ports, record: &SqsMessage) -> Option<String> {
     let receipt = Receipt::from_record(record, now);
     let opened = record.body.as_deref().and_then(|body| open(body, &ports.messages));
     let Some((flow, message)) = opened else {
+        if let Some(event) = record.body.as_deref().and_then(MailEvent::read) {
+            let verdict = mail_failures::record(ports, &event, now).await;
+            log(None, "mail_event", None, &verdict);
+            return verdict.retry_id(receipt.id);
+        }
         let verdict = Verdict::retry("the message can't be opened");
         log(None, "unknown", None, &verdict);
         return verdict.retry_id(receipt.id);

@@ -2,7 +2,9 @@
 
 use shared::domain::account::{Account, Registration};
 use shared::domain::challenge::Challenge;
+use shared::domain::contact::EmailAddress;
 use shared::domain::cookie::HolderCookie;
+use shared::domain::mail_failure::FailedMailbox;
 use shared::domain::security_info::Registered;
 use shared::domain::session::{ATTEMPTS, CODE_ATTEMPTS, Open, Session};
 use shared::domain::time::Timestamp;
@@ -79,6 +81,18 @@ pub(crate) async fn evidence(
 ) -> HandlerResult<Registration> {
     let registration = ports.security_info.registration(&account.id, now).await?;
     Ok(registration.as_evidence_for(account, &ports.app.settings.login_domains))
+}
+
+/// Clears the failure of a mailbox that a code came back from.
+pub(crate) async fn mail_arrives(
+    ports: &Ports,
+    address: Option<&EmailAddress>,
+    now: Timestamp,
+) -> HandlerResult<()> {
+    if let Some(mailbox) = address.and_then(|address| FailedMailbox::of(address, &ports.messages)) {
+        ports.mail_failures.clear_mail_failure(&mailbox, now).await?;
+    }
+    Ok(())
 }
 
 /// Stores a session. After a lost race with another request of the session, the person starts again at the list.

@@ -54,6 +54,7 @@ impl Ports {
             authenticators: process.authenticators()?,
             rate_limits: process.rate_limits()?,
             recent_events: process.recent_events()?,
+            mail_failures: process.mail_failures()?,
             queue: process.queue()?,
             messages: process.keyring("REKEY_SECRET_MESSAGES")?,
             seeds: process.keyring("REKEY_SECRET_SEEDS")?,

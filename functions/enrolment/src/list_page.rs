@@ -2,13 +2,14 @@
 
 use shared::domain::account::{Account, Offer, Registration, suffices};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
+use shared::domain::mail_failure::FailedMailbox;
 use shared::domain::method::Method;
 use shared::domain::security_info::{Entry, Kind, Registered};
 use shared::domain::session::Open;
 use shared::domain::time::Timestamp;
 use shared::http::HandlerResult;
 use shared::http::problem::Problem;
-use shared::http::security_info::{EntryView, RecentView, SecurityInfo};
+use shared::http::security_info::{EntryView, MailFailureView, RecentView, SecurityInfo};
 use shared::http::view::View;
 use shared::settings::Settings;
 
@@ -24,10 +25,17 @@ pub(crate) async fn view(
 ) -> HandlerResult<View> {
     let account = ports.directory.account(&session.context.account).await?.ok_or(Problem::FlowEnded)?;
     let registration = access::evidence(ports, &account, now).await?;
-    // Without its last events the page is still of use.
+    // Without its last events, or the note of a failure, the page is still of use.
     let recent =
         ports.recent_events.recent_events(&format!("{:?}", account.id.pseudonym(&ports.app.flows))).await;
+    let failure = match FailedMailbox::listed(&registration, &ports.messages) {
+        Some(mailbox) => ports.mail_failures.mail_failure(&mailbox, now).await.unwrap_or_default(),
+        None => None,
+    };
     let mut list = build(&ports.app.settings, &account, session, registered, registration, now);
+    for (shown, entry) in list.methods.iter_mut().zip(&registered.entries) {
+        shown.mail_failure = failure.filter(|failure| failure.concerns(entry)).map(MailFailureView::from);
+    }
     list.recent_events =
         recent.map(|found| found.value.iter().map(RecentView::from).collect()).unwrap_or_default();
     Ok(View::SecurityInfo(list))
@@ -56,6 +64,7 @@ pub(crate) fn build(
         usable_from: entry.active_from.to_string(),
         predecessor: entry.predecessor.clone().filter(|_| entry.active_from > now),
         counts: entry.active_from <= now,
+        mail_failure: None,
     };
     let needed = settings.steps;
     let capable = suffices(&settings.offers(&registration), needed) && account.state.may_reset();

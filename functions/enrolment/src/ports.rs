@@ -6,8 +6,8 @@ use shared::domain::keys::Keyring;
 use shared::http::{AppContext, HasAppContext, IncomingRequest};
 use shared::ports::{
     ApprovalStore, AuthenticatorStore, Clock, EnrolmentStore, Entropy, FlowStore, IdentityProvider,
-    MessageQueue, PairingStore, RateLimitStore, RecentEventStore, SecurityInfoStore, SessionChangesStore,
-    SessionStore, SignInDirectory, SignatureVerifier,
+    MailFailureStore, MessageQueue, PairingStore, RateLimitStore, RecentEventStore, SecurityInfoStore,
+    SessionChangesStore, SessionStore, SignInDirectory, SignatureVerifier,
 };
 use shared::verification::Verifier;
 use shared::verification::outgoing::Outgoing;
@@ -42,6 +42,8 @@ pub struct Ports {
     pub rate_limits: Arc<dyn RateLimitStore>,
     /// The last events of the account, which `housekeeping` writes.
     pub recent_events: Arc<dyn RecentEventStore>,
+    /// Mail that did not arrive, which `delivery` records.
+    pub mail_failures: Arc<dyn MailFailureStore>,
     /// Takes codes and notifications to `delivery`.
     pub queue: Arc<dyn MessageQueue>,
     /// Seals the messages in the queue.

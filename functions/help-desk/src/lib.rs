@@ -31,8 +31,8 @@ use shared::domain::keys::Keyring;
 use shared::http::{AppContext, HasAppContext, serve};
 use shared::ports::{
     AccountCopy, AgentIdentity, AuditLog, AuthenticatorStore, Clock, DeskRecordStore, EnrolmentStore,
-    Entropy, HolderSearch, IdentityProvider, KnownDeviceStore, LeaseStore, MessageQueue, PassStore,
-    PasswordDirectory, RateLimitStore, SecurityInfoStore, SignatureVerifier,
+    Entropy, HolderSearch, IdentityProvider, KnownDeviceStore, LeaseStore, MailFailureStore, MessageQueue,
+    PassStore, PasswordDirectory, RateLimitStore, SecurityInfoStore, SignatureVerifier,
 };
 use shared::process::{Process, StartError};
 use shared::settings::Settings;
@@ -74,6 +74,8 @@ pub struct Ports {
     pub leases: Arc<dyn LeaseStore>,
     /// Removes locks.
     pub directory: Arc<dyn PasswordDirectory>,
+    /// Mail that did not arrive.
+    pub mail_failures: Arc<dyn MailFailureStore>,
     /// The limits of accounts.
     pub rate_limits: Arc<dyn RateLimitStore>,
     /// Takes codes and notifications to `delivery`.
@@ -113,6 +115,7 @@ impl Ports {
             known_devices: process.known_devices()?,
             leases: process.leases()?,
             directory: process.password_directory()?,
+            mail_failures: process.mail_failures()?,
             rate_limits: process.rate_limits()?,
             queue: process.queue()?,
             flows: process.keyring("REKEY_SECRET_FLOWS")?,

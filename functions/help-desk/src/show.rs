@@ -4,6 +4,7 @@ use shared::domain::account::Registration;
 use shared::domain::contact::EmailAddress;
 use shared::domain::help_desk::{Remark, masked_name};
 use shared::domain::help_desk_call::{HelpAnswer, ShownCheck, ShownMethod, ShownPerson};
+use shared::domain::mail_failure::FailedMailbox;
 use shared::domain::security_info::Entry;
 
 use crate::case::{Case, Stop};
@@ -15,6 +16,11 @@ pub(crate) async fn show(case: &Case<'_>, reveal: Option<Remark>) -> Result<Help
     let registration = ports.security_info.registration(&account.id, case.now).await?;
     let registered = ports.enrolment.registered(&account.id).await?;
     let record = case.record().await?.value;
+    // Without the note of a failure the rest is still of use.
+    let failure = match FailedMailbox::listed(&registration, &ports.messages) {
+        Some(mailbox) => ports.mail_failures.mail_failure(&mailbox, case.now).await.unwrap_or_default(),
+        None => None,
+    };
     let is_whole = reveal.is_some();
     let email = |address: &EmailAddress| {
         if is_whole { address.expose().to_owned() } else { address.masked() }
@@ -22,6 +28,7 @@ pub(crate) async fn show(case: &Case<'_>, reveal: Option<Remark>) -> Result<Help
     let methods = registered.entries.into_iter().map(|entry| {
         let whole = contact(&entry, &registration).filter(|_| is_whole);
         ShownMethod {
+            mail_failure: failure.filter(|failure| failure.concerns(&entry)),
             shown: whole.unwrap_or(entry.shown),
             id: entry.id,
             added_at: entry.added_at,

@@ -1,5 +1,6 @@
 //! The commands and their options. The doc comments are the text of `--help`.
 
+use std::net::SocketAddr;
 use std::path::PathBuf;
 
 use clap::{Args, Parser, Subcommand};
@@ -154,6 +155,9 @@ pub enum Command {
         /// Ends with status 7 if there are warnings
         #[arg(long)]
         strict: bool,
+        /// The DNS resolver to ask, such as 192.0.2.53:53, in place of this machine's
+        #[arg(long, value_name = "ADDRESS")]
+        resolver: Option<SocketAddr>,
     },
     /// Resets the password of a test account through the public address, and shows each step with its time
     Smoke(Smoke),

@@ -9,6 +9,7 @@ pub mod checks;
 pub mod cli;
 mod commands;
 pub mod deployment;
+mod dns;
 mod find;
 mod outcome;
 pub mod output;

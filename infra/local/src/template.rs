@@ -187,6 +187,16 @@ impl Template {
         self.functions.keys().find_map(|function| self.resource_of(function, variable))
     }
 
+    /// Returns the logical id of the queue that the rule for events of SES fills.
+    pub fn queue_of_mail_events(&self) -> Option<String> {
+        let rules = self.document.of_type("AWS::Events::Rule").into_values();
+        let is_of_mail = |rule: &&Value| {
+            items(&rule["Properties"]["EventPattern"]["source"]).any(|source| source == "aws.ses")
+        };
+        let mut targets = rules.filter(is_of_mail).flat_map(|rule| items(&rule["Properties"]["Targets"]));
+        targets.find_map(|target| reference(&target["Arn"]))
+    }
+
     fn take(&mut self, id: &str, resource: &Value, document: &Document) -> Result<(), &'static str> {
         let properties = &resource["Properties"];
         match resource["Type"].as_str() {

@@ -327,6 +327,27 @@ impl Inspection {
         name: &str,
         span: Seconds,
     ) -> Result<Option<f64>, InspectionError> {
+        Ok(self.statistics(namespace, name, "Maximum", span).await?.into_iter().reduce(f64::max))
+    }
+
+    /// Returns the sum of a metric of the account in this span.
+    pub async fn metric_sum(
+        &self,
+        namespace: &str,
+        name: &str,
+        span: Seconds,
+    ) -> Result<f64, InspectionError> {
+        Ok(self.statistics(namespace, name, "Sum", span).await?.into_iter().sum())
+    }
+
+    /// Returns the values of a metric of the account, one a day.
+    async fn statistics(
+        &self,
+        namespace: &str,
+        name: &str,
+        statistic: &str,
+        span: Seconds,
+    ) -> Result<Vec<f64>, InspectionError> {
         let now = self.clock.now();
         let (from, to) =
             (Timestamp::from_seconds(now.as_seconds() - i64::from(span.0)).to_string(), now.to_string());
@@ -338,12 +359,11 @@ impl Inspection {
             ("StartTime", &from),
             ("EndTime", &to),
             ("Period", "86400"),
-            ("Statistics.member.1", "Maximum"),
+            ("Statistics.member.1", statistic),
         ];
         let text = self.query("cloudwatch:GetMetricStatistics", "monitoring", &fields).await?;
         let points = text.split("<member>").skip(1);
-        let values = points.filter_map(|point| element(point, "Maximum")?.parse::<f64>().ok());
-        Ok(values.reduce(f64::max))
+        Ok(points.filter_map(|point| element(point, statistic)?.parse().ok()).collect())
     }
 
     /// Returns the rented numbers of the account, a hundred at most.

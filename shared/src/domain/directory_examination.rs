@@ -12,6 +12,8 @@ use super::time::Timestamp;
 
 /// The most people that one login finds.
 pub const PEOPLE_MAX: usize = 5;
+/// The most entries of one kind that a service account must not change, and that are looked at.
+pub const FENCE_MAX: usize = 2;
 
 /// What a service account sees.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -26,6 +28,9 @@ pub struct Examination {
     pub checks_history: Option<bool>,
     /// The people who have one of the logins. Several are found by none of them.
     pub people: Vec<ExaminedPerson>,
+    /// Some entries that the service account must not change. An earlier version of the function tells none.
+    #[serde(default)]
+    pub fence: Vec<FencedEntry>,
     /// The reason why the directory could not be read to the end.
     pub fault: Option<Fault>,
 }
@@ -39,6 +44,7 @@ impl Examination {
             servers: Vec::new(),
             checks_history: None,
             people: Vec::new(),
+            fence: Vec::new(),
             fault: None,
         }
     }
@@ -116,6 +122,27 @@ impl ExaminedPerson {
     }
 }
 
+/// An entry that a service account must not change.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub struct FencedEntry {
+    /// Its name.
+    pub dn: String,
+    /// Why not.
+    pub reason: FencedReason,
+    /// What the account may do with it.
+    pub rights: Rights,
+}
+
+/// The reason why an entry is none of Rekey's.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum FencedReason {
+    /// It is or was in a protected group.
+    Privileged,
+    /// It is outside all bases.
+    Outside,
+}
+
 /// The rights of a service account on an entry.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub struct Rights {
@@ -132,6 +159,26 @@ pub struct Rights {
 }
 
 impl Rights {
+    /// Returns what the account may do to the entry, in words; `None` where the directory does not tell, and an empty text
+    /// where it may do nothing.
+    pub fn changes(&self) -> Option<String> {
+        let mut changes = Vec::new();
+        for (right, what) in [(self.set_password, "set the password"), (self.remove_lock, "remove the lock")]
+        {
+            if right == Right::Granted {
+                changes.push(what.to_owned());
+            }
+        }
+        if let Some(attribute) = self.further.first() {
+            changes.push(format!("write {} attributes, such as {attribute}", self.further.len()));
+        }
+        if self.changes_rights {
+            changes.push("change its rights or owner".to_owned());
+        }
+        let is_told = self.set_password != Right::Unknown && self.remove_lock != Right::Unknown;
+        (is_told || !changes.is_empty()).then(|| changes.join(" and "))
+    }
+
     /// Returns the rights of a directory that tells none.
     pub const fn unknown() -> Self {
         Self {

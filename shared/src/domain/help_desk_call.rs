@@ -16,6 +16,7 @@ use zeroize::Zeroizing;
 use super::account::AccountState;
 use super::flow::Reason;
 use super::help_desk::{CheckedBy, PassMinutes, Remark};
+use super::mail_failure::MailFailure;
 use super::method::Method;
 use super::policy::Readiness;
 use super::security_info::EntryId;
@@ -354,6 +355,9 @@ pub struct ShownMethod {
     pub old_from: Timestamp,
     /// The mask of the contact that serves until then.
     pub replaces: Option<String>,
+    /// Mail to it failed, and nothing has arrived there since.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub mail_failure: Option<MailFailure>,
 }
 
 #[cfg(test)]

@@ -32,6 +32,7 @@ pub mod key_rotation;
 pub mod keys;
 pub mod known_device;
 pub mod language;
+pub mod mail_failure;
 pub mod message;
 pub mod method;
 pub mod name;

@@ -16,6 +16,7 @@ mod help_desk;
 mod holder_search;
 mod identity_provider;
 mod live_directory;
+mod mail_failure_store;
 mod message_queue;
 mod metrics;
 mod pairing_store;
@@ -50,6 +51,7 @@ pub use identity_provider::{IdentityProvider, ProviderError};
 pub use live_directory::{
     DirectoryPeople, LiveDirectory, LivePasswordDirectory, PeopleSink, Principal, SyncError,
 };
+pub use mail_failure_store::MailFailureStore;
 pub use message_queue::{MessageQueue, QueueError};
 pub use metrics::{Metric, Metrics};
 pub use pairing_store::{PairingConfirmed, PairingState, PairingStore};

@@ -2,7 +2,7 @@
 
 use shared::domain::directory::EntryStanding;
 use shared::domain::directory_config::ServicePassword;
-use shared::domain::directory_examination::{Examination, FaultKind, Right, ServerState};
+use shared::domain::directory_examination::{Examination, FaultKind, FencedReason, Right, ServerState};
 use shared::ports::LiveDirectory;
 
 use super::{Live, entry, servers};
@@ -17,7 +17,7 @@ pub async fn examination_tells_rules_and_rights(live: &Live) {
     for (account, writes) in [(&config.service_accounts.read, false), (&config.service_accounts.write, true)]
     {
         let found = examine(&*live.directory_as(&config, account), &person.login).await;
-        assert_eq!((found.fault, &found.service_account), (None, account));
+        assert_eq!((&found.fault, &found.service_account), (&None, account));
         assert!(
             found.servers.iter().all(|server| server.state == ServerState::Reached),
             "{:?}",
@@ -34,6 +34,12 @@ pub async fn examination_tells_rules_and_rights(live: &Live) {
         assert_eq!((one.rights.set_password, one.rights.remove_lock), (right, right), "{account}");
         assert!(one.rights.further.is_empty() && !one.rights.changes_rights, "{:?}", one.rights);
         assert!(!one.rights.reads_hash);
+        let changes: Vec<_> = found.fence.iter().map(|fenced| fenced.rights.changes()).collect();
+        assert!(!changes.is_empty(), "somebody is outside: {found:?}");
+        let nothing = live.is_ad().then(String::new);
+        assert!(changes.iter().all(|change| *change == nothing), "{account}: {:?}", found.fence);
+        let has = |reason| found.fence.iter().any(|fenced| fenced.reason == reason);
+        assert!(has(FencedReason::Outside) && has(FencedReason::Privileged) == live.is_ad(), "{found:?}");
     }
     assert_eq!(entry(&*live.directory(), &person).await, before, "nothing was written");
 }

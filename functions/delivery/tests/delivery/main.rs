@@ -2,6 +2,7 @@
 
 #![expect(clippy::unwrap_used, clippy::panic, reason = "what supports a test fails as a test does")]
 
+mod mail_failures;
 mod pushing;
 mod reconciling;
 mod sending;

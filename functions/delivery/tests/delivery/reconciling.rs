@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use crate::support::{Fakes, START, event, flow_key, ports, sealed};
+use crate::support::{Fakes, Log, START, event, flow_key, ports, sealed};
 use delivery::{RECEIVES, handle};
 use shared::domain::account::AccountId;
 use shared::domain::flow::{Flow, FlowContext, Opened, Outcome, Reason, Stage};
@@ -158,6 +158,23 @@ async fn unknown_outcome_is_notified_on_last_retry() {
         }
         assert_eq!(fakes.flow().unwrap().stage(), Stage::Password, "the page does not say that it is done");
     }
+}
+
+/// The audit trail gets the end of a flow whose change nobody can confirm, once.
+/// Controls: C-232.
+#[tokio::test]
+async fn change_that_stays_unconfirmed_ends_failed() {
+    let log = Log::default();
+    let _guard = log.keep();
+    let fakes = Arc::new(Fakes::default());
+    fakes.put_flow(&verified_flow(Reason::Forgotten));
+    fakes.forget_writes();
+    for count in 1..RECEIVES {
+        reconcile_receive(&fakes, Outcome::Reset, count).await;
+    }
+    assert_eq!(log.outcomes("flow.ended"), [], "it may still be told");
+    reconcile_receive(&fakes, Outcome::Reset, RECEIVES).await;
+    assert_eq!(log.outcomes("flow.ended"), [("failed".to_owned(), "unconfirmed".to_owned())]);
 }
 
 /// Controls: C-062.

@@ -1,12 +1,14 @@
 //! Runs `delivery` with in-memory test doubles; tests inspect what was sent and make any of them fail.
 
 use std::cell::Cell;
+use std::io;
 use std::sync::atomic::{AtomicI64, AtomicU8, Ordering};
 use std::sync::{Arc, Mutex};
 
 use async_trait::async_trait;
 use aws_lambda_events::sqs::{SqsBatchResponse, SqsEvent, SqsMessage};
 use delivery::Ports;
+use serde_json::Value;
 use shared::adapters::memory::{Memory, StoredFlow, Tables};
 use shared::domain::account::{Account, AccountId, AccountState, Registration};
 use shared::domain::contact::{EmailAddress, PhoneNumber};
@@ -16,6 +18,7 @@ use shared::domain::holder::HolderId;
 use shared::domain::import::Overwrite;
 use shared::domain::keys::Keyring;
 use shared::domain::language::Language;
+use shared::domain::mail_failure::{FailedMailbox, MailFailure};
 use shared::domain::message::{Envelope, Message};
 use shared::domain::name::CanonicalName;
 use shared::domain::push::Subscription;
@@ -25,8 +28,8 @@ use shared::domain::time::{Seconds, Timestamp};
 use shared::domain::time_zone::TimeZone;
 use shared::ports::{
     Capabilities, ChangeInspector, ChangeOutcome, Clock, Directory, DirectoryError, Entropy, Mail,
-    MailSender, MessageQueue, Metric, Metrics, NewEntry, PasswordChange, Push, PushSender, QueueError,
-    SendError, TextSender, VoiceSender,
+    MailFailureStore as _, MailSender, MessageQueue, Metric, Metrics, NewEntry, PasswordChange, Push,
+    PushSender, QueueError, SendError, TextSender, VoiceSender,
 };
 use shared::settings::Settings;
 use shared::text::messages::{HelpDesk, MessageRenderer};
@@ -124,6 +127,12 @@ impl Fakes {
         std::mem::take(&mut self.sent.lock().unwrap())
     }
 
+    /// Returns the failure that is noted for an address.
+    pub async fn mail_failure(&self, address: &str) -> Option<MailFailure> {
+        let mailbox = FailedMailbox::of(&EmailAddress::from_stored(address.into()), &keys()).unwrap();
+        self.memory.mail_failure(&mailbox, self.now()).await.unwrap()
+    }
+
     pub fn queued(&self) -> Vec<Message> {
         let queued = self.memory.with(|tables| std::mem::take(&mut tables.queue.0));
         let open = |body: &str| serde_json::from_str::<Envelope>(body).unwrap().open(&keys()).unwrap().1;
@@ -161,6 +170,41 @@ impl Fakes {
     }
 }
 
+/// Collects the log of a test.
+#[derive(Clone, Default)]
+pub struct Log(Arc<Mutex<Vec<u8>>>);
+
+impl io::Write for Log {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        self.0.lock().unwrap().extend_from_slice(bytes);
+        Ok(bytes.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+impl Log {
+    /// Collects until the guard is dropped.
+    pub fn keep(&self) -> tracing::subscriber::DefaultGuard {
+        let log = self.clone();
+        let lines = tracing_subscriber::fmt().json().with_writer(move || log.clone());
+        tracing::subscriber::set_default(lines.finish())
+    }
+
+    /// Returns outcome and reason of each event of this name.
+    pub fn outcomes(&self, event: &str) -> Vec<(String, String)> {
+        let text = String::from_utf8(self.0.lock().unwrap().clone()).unwrap();
+        let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap()["fields"].take());
+        let text = |line: &Value, name: &str| line[name].as_str().unwrap_or_default().to_owned();
+        lines
+            .filter(|line| line["event"] == event)
+            .map(|line| (text(&line, "outcome"), text(&line, "reason")))
+            .collect()
+    }
+}
+
 /// Builds the ports of `delivery` over these test doubles.
 pub fn ports(fakes: &Arc<Fakes>, parameters: &[(&str, &str)]) -> Ports {
     let mut pairs = vec![("REKEY_ORGANISATION".to_owned(), "Universiti Contoh".to_owned())];
@@ -188,6 +232,7 @@ pub fn ports(fakes: &Arc<Fakes>, parameters: &[(&str, &str)]) -> Ports {
         session_changes: fakes.memory.clone(),
         directory: fakes.clone(),
         security_info: fakes.memory.clone(),
+        mail_failures: fakes.memory.clone(),
         metrics: fakes.clone(),
     }
 }

@@ -58,7 +58,10 @@ pub(crate) async fn run(cli: &Cli, output: &Output) -> Result<Outcome, Problem> 
             audit::verify(global, *days, file.as_deref(), output).await
         }
         Command::Audit(cli::Audit::Export { days }) => audit::export(global, *days, output).await,
-        Command::Doctor { strict } => Box::pin(doctor::run(global, *strict, output)).await,
+        Command::Doctor { strict, resolver } => {
+            let options = doctor::Options { strict: *strict, resolver: *resolver };
+            Box::pin(doctor::run(global, options, output)).await
+        }
         Command::Smoke(options) => smoke::run(global, options, output).await,
         Command::Directory(cli::Directory::Test { login, write_test, yes }) => {
             let write_test = write_test.as_deref();

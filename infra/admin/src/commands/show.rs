@@ -4,6 +4,7 @@ use serde_json::json;
 use shared::adapters::system::SystemClock;
 use shared::domain::account::AccountState;
 use shared::domain::help_desk_call::{HelpAnswer, ShownMethod, ShownPerson, What};
+use shared::domain::mail_failure::MailFailureKind;
 use shared::domain::policy::Readiness;
 use shared::domain::security_info::Kind;
 use shared::domain::time::Timestamp;
@@ -47,6 +48,9 @@ pub(super) async fn run(
                 "counts": method.active_from <= now,
                 "old": method.old_from <= now,
                 "replaces": method.replaces,
+                "mail_failure": method.mail_failure.map(|failure| json!({
+                    "kind": failure.kind.as_str(), "at": failure.at.to_string(),
+                })),
             })).collect::<Vec<_>>(),
             "confirmed_at": person.confirmed_at.map(|at| at.to_string()),
             "checked": person.checked.as_ref().map(|check| json!({
@@ -80,6 +84,19 @@ fn write(login: &str, person: &ShownPerson, now: Timestamp, output: &Output) {
     }
     let rows = person.methods.iter().map(|method| row(method, now));
     output.table(&["Name", "Method", "Shown", "Added", "Last used", "Counts"], rows);
+    for method in &person.methods {
+        let Some(failure) = &method.mail_failure else { continue };
+        let what = match failure.kind {
+            MailFailureKind::Bounced => "mail came back",
+            MailFailureKind::Complained => "mail was reported as spam",
+        };
+        output.line(format!(
+            "{}: {what} at {}. Ask for another address; an operator can lift the block of SES \
+             (infra/guides/sending-messages.md).",
+            method.id.as_str(),
+            failure.at
+        ));
+    }
 }
 
 fn row(method: &ShownMethod, now: Timestamp) -> Vec<String> {

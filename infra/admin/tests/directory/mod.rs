@@ -107,6 +107,7 @@ impl Domain {
         Rekey::start_with(|folder| {
             folder.write("password.txt", SERVICE_PASSWORD);
             folder.write("wrong.txt", "Wr0ng-Passw0rd!");
+            folder.write("admin.txt", ADMIN_PASSWORD);
             let directory = Some(folder.write("directory.json", &document.to_string()));
             Options { directory, ..LocalEnvironment::options() }
         })
@@ -152,6 +153,7 @@ async fn reads_only_then_writes(is_ad: bool) {
         "Account that reads/server: ok".to_owned(),
         format!("Account that writes/reset: {known}"),
         format!("Account that writes/unlock: {known}"),
+        format!("Account that writes/outside: {known}"),
     ] {
         assert!(verdicts_found.contains(&expected), "{expected}: {found:#}");
     }
@@ -223,6 +225,25 @@ async fn each_wrong_right_has_one_next_action() {
     let unknown = rekey.run(&["directory", "test", "nobody-at-all"]).await;
     assert_eq!(unknown.status, 4, "{unknown:?}");
     assert!(unknown.out.contains("✘ failed  found"), "{}", unknown.out);
+}
+
+/// An administrator may do everything everywhere, and must not be the service account.
+/// Controls: C-164.
+#[tokio::test(flavor = "multi_thread")]
+async fn rights_outside_the_base_fail_the_test() {
+    let domain = Domain::start(true).await;
+    let rekey = domain
+        .rekey(|document| {
+            document["service_accounts"]["write"] = json!("Administrator@uni.test");
+            document["passwords"]["write"] = json!({ "file": "admin.txt" });
+        })
+        .await;
+    let found = test(&rekey, &[&domain.login], 3).await;
+    let found_by_reader = verdicts(&found).contains(&"Account that reads/outside: ok".to_owned());
+    assert!(found_by_reader, "{found:#}");
+    assert!(verdicts(&found).contains(&"Account that writes/outside: failed".to_owned()), "{found:#}");
+    let next = next(&found, "Account that writes", "outside");
+    assert!(next.starts_with("dsacls \"") && next.contains("/R \"Administrator@uni.test\""), "{next}");
 }
 
 #[tokio::test(flavor = "multi_thread")]

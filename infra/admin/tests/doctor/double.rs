@@ -2,6 +2,7 @@
 //! of tables and keys on to a local environment.
 
 use std::collections::BTreeMap;
+use std::net::SocketAddr;
 use std::sync::{Arc, Mutex};
 
 use axum::Router;
@@ -13,6 +14,10 @@ use hyper_util::client::legacy::Client;
 use hyper_util::client::legacy::connect::HttpConnector;
 use hyper_util::rt::TokioExecutor;
 use serde_json::{Value, json};
+use simple_dns::rdata::{RData, TXT};
+use simple_dns::{CLASS, Packet, PacketFlag, RCODE, ResourceRecord};
+use tokio::io::{AsyncReadExt as _, AsyncWriteExt as _};
+use tokio::net::{TcpListener, UdpSocket};
 
 use crate::support::{Ended, Rekey};
 
@@ -22,6 +27,7 @@ pub type Answers = BTreeMap<String, (u16, String)>;
 /// A running account.
 pub struct Account {
     pub endpoint: String,
+    pub dns: Resolver,
     state: Arc<Served>,
 }
 
@@ -47,11 +53,13 @@ impl Account {
         let message_region = Mutex::new("ap-southeast-1".to_owned());
         let calls = Mutex::default();
         let state = Arc::new(Served { emulator, answers, calls, message_region, client });
-        let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
         let endpoint = format!("http://{}", listener.local_addr().unwrap());
         let router = Router::new().fallback(answer).with_state(state.clone());
         tokio::spawn(async move { axum::serve(listener, router).await.unwrap() });
-        Self { endpoint, state }
+        let dns = Resolver::start().await;
+        dns.set("_dmarc.contoh.example", &["v=DMARC1; p=reject; rua=mailto:dmarc@contoh.example"]);
+        Self { endpoint, dns, state }
     }
 
     /// Runs a command with these answers in place of the healthy ones.
@@ -69,7 +77,9 @@ impl Account {
 
     /// Runs `rekey doctor`, and returns its status and its document.
     pub async fn doctor(&self, answers: &[(&str, u16, &str)], arguments: &[&str]) -> (i32, Value) {
-        let ended = self.run(answers, &[&["doctor", "--json"], arguments].concat()).await;
+        let resolver = self.dns.address.to_string();
+        let doctor = ["doctor", "--json", "--resolver", &resolver];
+        let ended = self.run(answers, &[&doctor, arguments].concat()).await;
         let document = serde_json::from_str(&ended.out);
         (ended.status, document.unwrap_or_else(|error| panic!("{error}: {ended:?}")))
     }
@@ -120,10 +130,13 @@ async fn answer(
     } else {
         format!("{method} {}", uri.path())
     };
-    let call = format!("{service}:{operation}");
+    let metric = form.iter().find(|(name, _)| name == "MetricName").map(|(_, metric)| format!(" {metric}"));
+    let call = format!("{service}:{operation}{}", metric.unwrap_or_default());
     let is_of_senders = ["ses", "sms-voice"].contains(&service)
         || operation.contains("SMS")
-        || std::str::from_utf8(&body).unwrap().contains("SMSMonthToDateSpentUSD");
+        || ["SMSMonthToDateSpentUSD", "AWS%2FSES"]
+            .iter()
+            .any(|name| std::str::from_utf8(&body).unwrap().contains(name));
     let stack = "ap-southeast-1".to_owned();
     let expected = if is_of_senders { served.message_region.lock().unwrap().clone() } else { stack };
     assert_eq!((region, end), (expected.as_str(), "aws4_request"), "{call}");
@@ -140,6 +153,90 @@ async fn answer(
     *request.headers_mut().unwrap() = headers;
     let answer = served.client.request(request.body(Full::new(body)).unwrap()).await.unwrap();
     answer.map(Body::new)
+}
+
+/// Returns the daily sums of a metric.
+pub fn sums(values: &[f64]) -> String {
+    let points = values.iter().map(|value| format!("<member><Sum>{value}</Sum></member>"));
+    format!("<Datapoints>{}</Datapoints>", points.collect::<String>())
+}
+
+/// A resolver of the DNS. Over UDP it cuts off what is long, as a resolver does.
+pub struct Resolver {
+    pub address: SocketAddr,
+    /// The texts of each name; `None` for one that it can't look up.
+    records: Arc<Mutex<BTreeMap<String, Option<Vec<String>>>>>,
+}
+
+impl Resolver {
+    async fn start() -> Self {
+        let socket = UdpSocket::bind("127.0.0.1:0").await.unwrap();
+        let address = socket.local_addr().unwrap();
+        let listener = TcpListener::bind(address).await.unwrap();
+        let records = Arc::new(Mutex::new(BTreeMap::new()));
+        let of_udp = records.clone();
+        tokio::spawn(async move {
+            let mut query = [0; 512];
+            while let Ok((length, from)) = socket.recv_from(&mut query).await {
+                let mut reply = reply(&query[..length], &of_udp);
+                if reply.len() > 512 {
+                    let mut cut = Packet::parse(&query[..length]).unwrap().into_reply();
+                    cut.set_flags(PacketFlag::TRUNCATION);
+                    reply = cut.build_bytes_vec().unwrap();
+                }
+                socket.send_to(&reply, from).await.unwrap();
+            }
+        });
+        let of_tcp = records.clone();
+        tokio::spawn(async move {
+            while let Ok((mut stream, _)) = listener.accept().await {
+                let mut query = vec![0; stream.read_u16().await.unwrap().into()];
+                stream.read_exact(&mut query).await.unwrap();
+                let reply = reply(&query, &of_tcp);
+                stream.write_u16(reply.len().try_into().unwrap()).await.unwrap();
+                stream.write_all(&reply).await.unwrap();
+            }
+        });
+        Self { address, records }
+    }
+
+    /// Gives a name these texts.
+    pub fn set(&self, name: &str, texts: &[&str]) {
+        let texts = texts.iter().map(|text| (*text).to_owned()).collect();
+        self.records.lock().unwrap().insert(name.to_owned(), Some(texts));
+    }
+
+    /// Fails to look a name up.
+    pub fn fail(&self, name: &str) {
+        self.records.lock().unwrap().insert(name.to_owned(), None);
+    }
+}
+
+fn reply(query: &[u8], records: &Mutex<BTreeMap<String, Option<Vec<String>>>>) -> Vec<u8> {
+    let query = Packet::parse(query).unwrap();
+    let name = query.questions[0].qname.clone();
+    let found = records.lock().unwrap().get(&name.to_string()).cloned();
+    let mut reply = query.into_reply();
+    let texts = match &found {
+        None => {
+            *reply.rcode_mut() = RCODE::NameError;
+            &[][..]
+        }
+        Some(None) => {
+            *reply.rcode_mut() = RCODE::ServerFailure;
+            &[]
+        }
+        Some(Some(texts)) => texts,
+    };
+    for text in texts {
+        // A record has several strings where the text is longer than one.
+        let mut record = TXT::new();
+        for part in text.as_bytes().chunks(255) {
+            record.add_string(std::str::from_utf8(part).unwrap()).unwrap();
+        }
+        reply.answers.push(ResourceRecord::new(name.clone(), CLASS::IN, 60, RData::TXT(record)));
+    }
+    reply.build_bytes_vec().unwrap()
 }
 
 fn pair(field: &str) -> Option<(String, String)> {
@@ -236,10 +333,13 @@ fn healthy(variables: &BTreeMap<String, String>) -> Answers {
             "<attributes><entry><key>MonthlySpendLimit</key><value>300</value></entry></attributes>".to_owned(),
         ),
         (
-            "monitoring:GetMetricStatistics",
+            "monitoring:GetMetricStatistics SMSMonthToDateSpentUSD",
             "<Datapoints><member><Maximum>4.0</Maximum></member><member><Maximum>11.5</Maximum></member></Datapoints>"
                 .to_owned(),
         ),
+        ("monitoring:GetMetricStatistics Send", sums(&[1_000.0, 500.0])),
+        ("monitoring:GetMetricStatistics Bounce", sums(&[6.0])),
+        ("monitoring:GetMetricStatistics Complaint", sums(&[])),
         ("sms-voice:DescribePhoneNumbers", json(json!({ "PhoneNumbers": [number] }))),
         (
             "sms-voice:DescribeAccountAttributes",

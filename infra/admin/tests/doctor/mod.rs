@@ -5,7 +5,7 @@ mod double;
 use serde_json::Value;
 
 pub use self::double::{Account, RENEWAL};
-use self::double::{CONFIGURATION, functions};
+use self::double::{CONFIGURATION, functions, sums};
 use crate::support::Rekey;
 
 const CAPABLE: &str = "login,name,alternate_email,mobile
@@ -66,6 +66,8 @@ async fn doctor_checks_a_local_environment() {
         "Address/clock: ok",
         "Mail/sandbox: skipped",
         "Mail/sender: skipped",
+        "Mail/dmarc: skipped",
+        "Mail/bounces: skipped",
         "Texts and calls/texts: skipped",
         "Texts and calls/text sender: skipped",
         "Texts and calls/calls: skipped",
@@ -94,6 +96,8 @@ async fn doctor_reads_a_stack_and_changes_nothing() {
     assert_eq!((status, bad), (0, vec![]), "{document:#}");
     assert_check(&document, "texts", "ok", "300 USD a month, 11.50 used", "");
     assert_check(&document, "sender", "ok", "is verified by", "");
+    assert_check(&document, "dmarc", "ok", "p=reject at _dmarc.contoh.example", "");
+    assert_check(&document, "bounces", "ok", "0.4 % of 1500 mails came back in 14 days", "");
     let reads = ["Get", "Describe", "List", "BatchGet", "Scan", "Query", "GET "];
     for call in account.calls() {
         let operation = call.split(':').nth(1).unwrap();
@@ -269,4 +273,62 @@ async fn senders_are_checked_in_the_region_they_send_from() {
     let (status, document) = account.doctor(&[(CONFIGURATION, 200, &elsewhere)], &[]).await;
     assert_eq!(status, 0, "{document:#}");
     assert_check(&document, "sender", "ok", "", "");
+}
+
+/// A domain without a policy is told from a resolver that can't say.
+#[tokio::test(flavor = "multi_thread")]
+async fn dmarc_record_is_read_or_could_not_be_checked() {
+    const NAME: &str = "_dmarc.contoh.example";
+    let rekey = Rekey::start().await;
+    rekey.import(CAPABLE).await;
+    let account = Account::start(&rekey).await;
+    let long = format!("v=DMARC1; p=quarantine; rua={}", "mailto:dmarc@contoh.example,".repeat(30));
+    let spf = "v=spf1 include:amazonses.com ~all";
+    for (texts, verdict, says, next) in [
+        (&[][..], "warning", "neither contoh.example nor", "_dmarc.contoh.example TXT \"v=DMARC1; p=none"),
+        (&[spf], "warning", "neither contoh.example nor", "_dmarc.contoh.example TXT"),
+        (&["v=DMARC1; p=none"], "warning", "p=none at", "p=quarantine"),
+        (&["v=DMARC1; p=none", "v=DMARC1; p=reject"], "warning", "has 2 records", "Remove all but one"),
+        (&[spf, "v=DMARC1; p=reject"], "ok", "p=reject at", ""),
+        (&[&long], "ok", "p=quarantine at", ""),
+    ] {
+        account.dns.set(NAME, texts);
+        let (status, document) = account.doctor(&[], &[]).await;
+        assert_eq!(status, 0, "{document:#}");
+        assert_check(&document, "dmarc", verdict, says, next);
+    }
+    account.dns.fail(NAME);
+    let (status, document) = account.doctor(&[], &["--strict"]).await;
+    assert_eq!(status, 1, "it is no warning: {document:#}");
+    let next = "dig +short TXT _dmarc.contoh.example";
+    assert_check(&document, "dmarc", "unknown", "could not be checked: 127.0.0.1", next);
+    assert_check(&document, "sender", "ok", "", "");
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn bounces_are_judged_by_the_limits_of_ses() {
+    let rekey = Rekey::start().await;
+    rekey.import(CAPABLE).await;
+    let account = Account::start(&rekey).await;
+    for (sent, bounced, complained, verdict, says) in [
+        (0.0, 0.0, 0.0, "ok", "no mail was sent in 14 days"),
+        (1_000.0, 49.0, 0.0, "ok", "4.9 % of 1000 mails"),
+        (1_000.0, 50.0, 0.0, "warning", "5.0 % of 1000 mails"),
+        (1_000.0, 100.0, 0.0, "failed", "10.0 % of 1000 mails"),
+        (1_000.0, 0.0, 1.0, "warning", "0.10 % were reported"),
+        (1_000.0, 0.0, 5.0, "failed", "0.50 % were reported"),
+        (50.0, 20.0, 0.0, "warning", "40.0 % of 50 mails"),
+    ] {
+        let answers = [("Send", sent), ("Bounce", bounced), ("Complaint", complained)]
+            .map(|(metric, sum)| (format!("monitoring:GetMetricStatistics {metric}"), sums(&[sum])));
+        let answers = answers.each_ref().map(|(call, body)| (call.as_str(), 200, body.as_str()));
+        let (_, document) = account.doctor(&answers, &[]).await;
+        let next =
+            if verdict == "ok" { "" } else { "aws sesv2 list-suppressed-destinations --reasons BOUNCE" };
+        assert_check(&document, "bounces", verdict, says, next);
+    }
+    let denied = [("monitoring:GetMetricStatistics Bounce", 403, DENIED)];
+    let (status, document) = account.doctor(&denied, &[]).await;
+    assert_eq!(status, 1, "{document:#}");
+    assert_check(&document, "bounces", "unknown", "cloudwatch:GetMetricStatistics", "Allow cloudwatch:");
 }

@@ -596,12 +596,17 @@ impl Services {
                         sns::NAMESPACE,
                         request,
                     ),
-                    ses::VERSION => query_response(
-                        ses::call(&self.dev_inbox, action, form),
-                        action,
-                        ses::NAMESPACE,
-                        request,
-                    ),
+                    ses::VERSION => {
+                        let answer = ses::call(&self.dev_inbox, action, form);
+                        if answer.is_ok()
+                            && let Some(event) = ses::failure(form, self.system.now())
+                            && let Some(queue) = self.template.queue_of_mail_events()
+                        {
+                            // The template's own queue exists.
+                            let _ = self.queues.send(&queue, event.to_string(), None);
+                        }
+                        query_response(answer, action, ses::NAMESPACE, request)
+                    }
                     sts::VERSION => {
                         query_response(sts::call(ACCOUNT, principal, action), action, sts::NAMESPACE, request)
                     }

@@ -1,9 +1,12 @@
-//! Emulates SES (query protocol) for single emails in plain text and HTML.
+//! Emulates SES (query protocol) for single emails in plain text and HTML, and the addresses of its mailbox simulator that
+//! fail.
 
-use serde_json::json;
+use serde_json::{Value, json};
 use shared::domain::contact::EmailAddress;
+use shared::domain::time::Timestamp;
 
 use super::wire::{CallResult, Form, ServiceError, members, unsupported};
+use super::{ACCOUNT, REGION};
 use crate::dev_inbox::{Channel, DevInbox, NewMessage};
 
 /// The API version in requests.
@@ -51,6 +54,48 @@ pub fn call(dev_inbox: &DevInbox, action: &str, form: &Form) -> CallResult {
         html,
     });
     Ok(json!({"MessageId": id}))
+}
+
+/// Returns the event that SES publishes to `EventBridge` after this call, if it goes to an address of the mailbox
+/// simulator that fails: `bounce@simulator.amazonses.com`, `complaint@` or `suppressionlist@`, also with a label
+/// (`bounce+aisyah@`).
+pub fn failure(form: &Form, now: Timestamp) -> Option<Value> {
+    let [to] = members(form, "Destination.ToAddresses")[..] else { return None };
+    let (local, domain) = to.split_once('@')?;
+    if domain != "simulator.amazonses.com" {
+        return None;
+    }
+    let (at, bounce) = (now.to_string(), |kind: &str, sub: &str| {
+        json!({
+            "feedbackId": "0100017f", "bounceType": kind, "bounceSubType": sub, "timestamp": now.to_string(),
+            "bouncedRecipients": [{
+                "emailAddress": to, "action": "failed", "status": "5.1.1",
+                "diagnosticCode": "smtp; 550 5.1.1 user unknown",
+            }],
+        })
+    });
+    let (name, event, detail) = match local.split('+').next()? {
+        "bounce" => ("Email Bounced", "bounce", bounce("Permanent", "General")),
+        "suppressionlist" => ("Email Bounced", "bounce", bounce("Permanent", "OnAccountSuppressionList")),
+        "complaint" => (
+            "Email Complaint Received",
+            "complaint",
+            json!({
+                "feedbackId": "0100017f", "complaintSubType": null, "complaintFeedbackType": "abuse",
+                "complainedRecipients": [{ "emailAddress": to }], "timestamp": at,
+            }),
+        ),
+        _ => return None,
+    };
+    Some(json!({
+        "version": "0", "source": "aws.ses", "account": ACCOUNT, "region": REGION, "time": at, "detail-type": name,
+        "resources": [],
+        "detail": {
+            "eventType": if event == "bounce" { "Bounce" } else { "Complaint" },
+            "mail": { "timestamp": at, "messageId": "0100017f", "destination": [to] },
+            event: detail,
+        },
+    }))
 }
 
 /// Checks an address of the form `a@b` or `Name <a@b>`.

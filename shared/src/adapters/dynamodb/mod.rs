@@ -14,6 +14,7 @@ mod desk_records;
 mod flows;
 mod holder_search;
 mod item;
+mod mail_failures;
 mod pairings;
 mod population;
 mod rate_limits;
@@ -33,6 +34,7 @@ pub use holder_search::DynamoHolderSearch;
 pub(super) use item::b;
 #[cfg(feature = "builtin-directory")]
 pub(super) use item::{Item, get_attributes, n, not_met, s, unavailable};
+pub use mail_failures::DynamoMailFailures;
 pub use pairings::DynamoPairings;
 pub use population::DynamoPopulation;
 pub use rate_limits::DynamoRateLimits;

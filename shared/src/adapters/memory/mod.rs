@@ -16,6 +16,7 @@ mod directory;
 mod enrolment;
 mod flows;
 mod holder_search;
+mod mail_failures;
 mod pairings;
 mod password_expiries;
 mod population;
@@ -37,6 +38,7 @@ pub use directory::DirectoryNotes;
 pub use enrolment::{AccountEntries, EntriesState, SecurityInfoTable, StoredEntry};
 pub use flows::{Flows, StoredFlow};
 pub use holder_search::MemoryHolderSearch;
+pub use mail_failures::StoredMailFailures;
 pub use pairings::{PairedDevice, Pairings, StoredPairing};
 pub use population::StoredPopulation;
 pub use queue::{Queue, Queued};
@@ -65,6 +67,8 @@ pub struct Tables {
     pub rate_limits: RateLimits,
     /// What the help desk did for each person.
     pub desk_records: StoredDeskRecords,
+    /// Mail that did not arrive.
+    pub mail_failures: StoredMailFailures,
     /// Anchors of the audit trail, and the last events of accounts.
     pub audit: StoredAudit,
     /// Enrolled entries, generations, leases and passes.

@@ -20,7 +20,7 @@ use crate::http::encoding::encode;
 use crate::http::problem::{CaptchaFailure, Code, Place};
 use crate::http::view::help_desk::{Attempt, Done as DeskDone, Enrolled, HelpDesk, HelpDeskSignIn, Person};
 use crate::http::view::security_info::{
-    ChangePassword, Confirm, EntryView, RecentView, SecondStep, SentCode, SignIn, SignedIn,
+    ChangePassword, Confirm, EntryView, MailFailureView, RecentView, SecondStep, SentCode, SignIn, SignedIn,
 };
 use crate::http::view::{
     Approval, ApprovalStatus, Captcha, CodeEntry, Criterion, Done, Ended, Identify, PasskeyEntry,
@@ -224,6 +224,7 @@ fn person(state: AccountState) -> Person {
         last_used_at: (kind == Kind::Mobile).then(|| AT.into()),
         counts_from: AT.into(),
         old_from: AT.into(),
+        mail_failure: mail_failure(kind),
     };
     Person {
         login: Some("aisyah".into()),
@@ -233,7 +234,11 @@ fn person(state: AccountState) -> Person {
         group: Some("students".into()),
         readiness: Readiness::Capable,
         may_be_helped: may_be_helped(state),
-        methods: vec![enrolled("mobile", Kind::Mobile, "*****98"), enrolled("totp", Kind::Totp, "")],
+        methods: vec![
+            enrolled("alternate_email", Kind::AlternateEmail, "a*****@*****"),
+            enrolled("mobile", Kind::Mobile, "*****98"),
+            enrolled("totp", Kind::Totp, ""),
+        ],
         checked_at: (state == AccountState::Active).then(|| AT.into()),
         attempt: (state == AccountState::Locked).then(|| Attempt {
             opened_at: AT.into(),
@@ -285,8 +290,14 @@ fn entries() -> Vec<EntryView> {
         predecessor: (kind == Kind::Mobile).then(|| "*****97".to_owned()),
         counts: kind != Kind::Mobile,
         whole: None,
+        mail_failure: mail_failure(kind),
     };
     Kind::ALL.map(entry).to_vec()
+}
+
+/// Mail to an address bounced.
+fn mail_failure(kind: Kind) -> Option<MailFailureView> {
+    (kind == Kind::AlternateEmail).then(|| MailFailureView { kind: "bounced", at: AT.into() })
 }
 
 /// Returns an event of the account, as a page lists it.

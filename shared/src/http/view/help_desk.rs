@@ -9,6 +9,8 @@ use crate::domain::help_desk_call::{AttemptEnd, HelpAnswer, ShownAttempt, ShownM
 use crate::domain::method::{Kind, Method};
 use crate::domain::policy::Readiness;
 
+use super::security_info::MailFailureView;
+
 pub use super::super::paths::{HELP_DESK, HELP_DESK_START};
 
 /// The page that leads an agent to the identity provider.
@@ -181,6 +183,9 @@ pub struct Enrolled {
     pub counts_from: String,
     /// It counts alone from this time on (RFC 3339).
     pub old_from: String,
+    /// Mail to it failed.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail_failure: Option<MailFailureView>,
 }
 
 impl From<&ShownMethod> for Enrolled {
@@ -193,6 +198,7 @@ impl From<&ShownMethod> for Enrolled {
             last_used_at: method.last_used_at.map(|at| at.to_string()),
             counts_from: method.active_from.to_string(),
             old_from: method.old_from.to_string(),
+            mail_failure: method.mail_failure.map(MailFailureView::from),
         }
     }
 }

@@ -7,6 +7,7 @@ pub use super::super::paths::{CALLBACK, CHANGE_PASSWORD, CONFIRM, HOME, START, V
 use super::parts::{Captcha, PasskeyOptions};
 use crate::domain::account::Offer;
 use crate::domain::audit::recent::RecentEvent;
+use crate::domain::mail_failure::MailFailure;
 use crate::domain::method::Method;
 use crate::domain::passkey::CreationOptions;
 use crate::domain::security_info::Kind;
@@ -173,6 +174,21 @@ impl RecentView {
     }
 }
 
+/// Mail that did not arrive.
+#[derive(Clone, Serialize)]
+pub struct MailFailureView {
+    /// Selects the text: `bounced` or `complained`.
+    pub kind: &'static str,
+    /// The time (RFC 3339).
+    pub at: String,
+}
+
+impl From<MailFailure> for MailFailureView {
+    fn from(failure: MailFailure) -> Self {
+        Self { kind: failure.kind.as_str(), at: failure.at.to_string() }
+    }
+}
+
 /// One entry of the list.
 #[derive(Clone, Serialize)]
 pub struct EntryView {
@@ -191,6 +207,9 @@ pub struct EntryView {
     /// The mask of the active contact that this one will replace.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub predecessor: Option<String>,
+    /// Mail to it failed, and no code to it has come back since.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mail_failure: Option<MailFailureView>,
     /// Whether it is active already.
     #[serde(skip)]
     pub counts: bool,

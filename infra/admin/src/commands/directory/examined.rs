@@ -5,7 +5,7 @@ use shared::domain::account_copy::CopiedAccount;
 use shared::domain::directory::EntryStanding;
 use shared::domain::directory_config::ServerKind;
 use shared::domain::directory_examination::{
-    Examination, ExaminedPerson, ExaminedServer, Fault, FaultKind, Right, ServerState,
+    Examination, ExaminedPerson, ExaminedServer, Fault, FaultKind, FencedReason, Right, ServerState,
 };
 
 use super::Context;
@@ -184,6 +184,9 @@ pub(super) fn account(
         let next = next(context, function, examination, fault, "");
         checks.add(Verdict::Bad, group, "reading", fault.reason.clone(), next);
     }
+    if is_reached && examination.fault.is_none() {
+        fence(function, examination, checks);
+    }
     let [person] = examination.people.as_slice() else {
         if is_reached && examination.fault.is_none() && examination.people.is_empty() {
             checks.add(
@@ -339,6 +342,58 @@ fn rights(function: &'static str, examination: &Examination, person: &ExaminedPe
         let next = "Put the rule for userPassword of infra/guides/openldap.md before the others";
         checks.add(Verdict::Bad, group, "more rights", says, next);
     }
+}
+
+/// Checks that the account can change neither privileged entries nor what is outside of all bases.
+fn fence(function: &'static str, examination: &Examination, checks: &mut Checks) {
+    const NAME: &str = "outside";
+    let (group, account, fence) = (group(function), &examination.service_account, &examination.fence);
+    let mut is_told = !fence.is_empty();
+    for entry in fence {
+        let reason = match entry.reason {
+            FencedReason::Privileged => "privileged",
+            FencedReason::Outside => "outside of all `bases`",
+        };
+        let Some(changes) = entry.rights.changes() else {
+            is_told = false;
+            continue;
+        };
+        if !changes.is_empty() {
+            let says = format!("{account} may {changes} of {}, which is {reason}", entry.dn);
+            let next = format!(
+                "dsacls \"{}\" | findstr /I \"{account} Inherited\"   # where the right comes from; take it away there: dsacls NAME /R \"{account}\"",
+                entry.dn
+            );
+            return checks.add(Verdict::Bad, group, NAME, says, next);
+        }
+    }
+    if is_told {
+        let says =
+            format!("may change none of {} entries that are privileged or outside of `bases`", fence.len());
+        return checks.good(group, NAME, says);
+    }
+    // The account that reads has no rights to lose where no directory tells any.
+    if function != "write" {
+        return;
+    }
+    let (says, next) = match (examination.kind, fence.first()) {
+        (ServerKind::OpenLdap, outside) => {
+            let dn = outside.map_or("uid=SOMEBODY,ou=elsewhere", |entry| entry.dn.as_str());
+            (
+                format!("the directory does not tell what {account} may change outside of `bases`"),
+                format!("slapacl -D \"{account}\" -b \"{dn}\" userPassword/write   # must say DENIED"),
+            )
+        }
+        (ServerKind::ActiveDirectory, Some(entry)) => (
+            format!("could not be checked: {account} can't read its rights to {}", entry.dn),
+            format!("dsacls \"{}\" | findstr /I \"{account}\"   # must find nothing", entry.dn),
+        ),
+        (ServerKind::ActiveDirectory, None) => (
+            "could not be checked: the function is of an earlier version, or sees nobody there".to_owned(),
+            "sam deploy --config-env production".to_owned(),
+        ),
+    };
+    checks.add(Verdict::Unknown, group, NAME, says, next);
 }
 
 /// Tells that a function gave no answer.

@@ -5,8 +5,10 @@
 mod address;
 mod messages;
 mod people;
+mod reputation;
 mod resources;
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 
 use rekey_people::failure::with_causes;
@@ -18,12 +20,24 @@ use shared::settings::Settings;
 use crate::checks::{Checks, Verdict};
 use crate::cli::Global;
 use crate::deployment::{self, Found, Parts};
+use crate::dns;
 use crate::outcome::{Outcome, Problem};
 use crate::output::Output;
 
+/// The options of the command.
+#[derive(Clone, Copy)]
+pub(super) struct Options {
+    pub(super) strict: bool,
+    pub(super) resolver: Option<SocketAddr>,
+}
+
 const LOCAL: &str = "not in the local environment";
 
-pub(super) async fn run(global: &Global, strict: bool, output: &Output) -> Result<Outcome, Problem> {
+pub(super) async fn run(
+    global: &Global,
+    Options { strict, resolver }: Options,
+    output: &Output,
+) -> Result<Outcome, Problem> {
     let found = deployment::find(global).await?;
     let settings = Settings::from_pairs(found.variables.clone());
     let inspection = Inspection::new(&found.aws, Arc::new(SystemClock));
@@ -45,20 +59,26 @@ pub(super) async fn run(global: &Global, strict: bool, output: &Output) -> Resul
         Err(errors) => Err(errors.0),
     };
     let settings_read = settings.as_ref().ok();
-    let context =
-        Context { found: &found, settings: settings_read, inspection: &inspection, senders: &senders };
+    let context = Context {
+        found: &found,
+        settings: settings_read,
+        inspection: &inspection,
+        senders: &senders,
+        resolvers: dns::resolvers(resolver),
+    };
     let mut checks = Checks::default();
     parameters(&context, settings.as_ref().err(), &mut checks);
     output.note("Reading the deployment, and every account…");
-    let (resources, address, mail, phones, (count, people), alarms) = tokio::join!(
+    let (resources, address, mail, reputation, phones, (count, people), alarms) = tokio::join!(
         resources::checks(&context),
         address::checks(&context),
         messages::mail(&context),
+        reputation::checks(&context),
         messages::phones(&context),
         people::checks(&context),
         resources::alarms(&context),
     );
-    for group in [resources, address, mail, phones] {
+    for group in [resources, address, mail, reputation, phones] {
         checks.append(group);
     }
     checks.append(messages::budget(&context, count));
@@ -80,6 +100,8 @@ struct Context<'a> {
     inspection: &'a Inspection,
     /// Where mail, texts and calls are sent from.
     senders: &'a Inspection,
+    /// Resolvers of the DNS.
+    resolvers: Vec<SocketAddr>,
 }
 
 impl Context<'_> {

@@ -90,6 +90,15 @@ pub struct Messages {
     pub usd: f64,
 }
 
+/// Mail that SES told of after it had taken it.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+pub struct MailFailures {
+    /// Came back for good.
+    pub bounced: usize,
+    /// Reported as spam.
+    pub complained: usize,
+}
+
 /// A day of the chart.
 #[derive(Debug, Default, Serialize)]
 pub struct Day {
@@ -115,6 +124,7 @@ pub struct Facts {
     pub refusals: BTreeMap<String, usize>,
     pub messages: BTreeMap<String, Messages>,
     pub usd: f64,
+    pub mail_failures: MailFailures,
     /// Acts of the help desk, by event.
     pub help_desk: BTreeMap<String, usize>,
 }
@@ -155,6 +165,7 @@ impl Facts {
             refusals: BTreeMap::new(),
             messages,
             usd,
+            mail_failures: MailFailures::default(),
             help_desk: BTreeMap::new(),
         };
         for story in ours() {
@@ -174,6 +185,11 @@ impl Facts {
                 let reason =
                     text_of(line, "reason").map_or_else(|| event.to_owned(), |why| format!("{event}: {why}"));
                 *facts.refusals.entry(reason).or_default() += 1;
+            }
+            match event {
+                "mail.bounced" => facts.mail_failures.bounced += 1,
+                "mail.complained" => facts.mail_failures.complained += 1,
+                _ => {}
             }
             if is_of_help_desk(event) {
                 *facts.help_desk.entry(event.to_owned()).or_default() += 1;
@@ -302,6 +318,8 @@ fn messages(lines: &[&Fields], prices: Prices) -> (BTreeMap<String, Messages>, f
 #[cfg(test)]
 mod tests {
     use serde_json::json;
+    use shared::domain::account::{AccountId, AccountState};
+    use shared::domain::contact::{EmailAddress, PhoneNumber};
 
     use super::*;
 
@@ -400,5 +418,177 @@ mod tests {
             line(900, "code.rejected", &refused),
         ];
         assert_eq!(facts(&lines).refusals, BTreeMap::from([("code.rejected: code-wrong".to_owned(), 2)]));
+    }
+
+    fn account(login: &str, state: AccountState) -> Account {
+        Account {
+            id: AccountId::from_directory(login).unwrap(),
+            name: login.to_owned(),
+            logins: vec![login.to_owned()],
+            email: None,
+            language: None,
+            state,
+            password_policy: None,
+        }
+    }
+
+    #[test]
+    fn people_are_counted_by_readiness_and_method() {
+        let pairs = [("REKEY_PUBLIC_URL", "https://x.example"), ("REKEY_METHODS", "email,sms,mobile_call")];
+        let pairs = pairs.map(|(name, value)| (name.to_owned(), value.to_owned()));
+        let settings = Settings::from_pairs(pairs).unwrap();
+        let email = || Some(EmailAddress::from_stored("a@mail.example".into()));
+        let mobile = || Some(PhoneNumber::from_stored("+60123456798".into()));
+        let both = Registration { alternate_email: email(), mobile: mobile(), ..Registration::default() };
+        let one = Registration { mobile: mobile(), ..Registration::default() };
+        let mut people = People::default();
+        for (state, registration) in [
+            (AccountState::Active, &both),
+            (AccountState::Locked, &both),
+            (AccountState::Disabled, &both),
+            (AccountState::Active, &one),
+            (AccountState::Active, &Registration::default()),
+        ] {
+            people.count(&settings, &account("a", state), registration);
+        }
+        assert_eq!((people.total, people.capable, people.partly, people.none), (5, 2, 1, 2));
+        let methods: Vec<_> = people.methods.into_iter().filter(|(_, count)| *count > 0).collect();
+        assert!(methods.contains(&("email", 3)) && methods.contains(&("sms", 4)), "{methods:?}");
+    }
+
+    #[test]
+    fn every_place_where_a_flow_stops_has_its_words() {
+        let step = |step: u8| json!({ "method": "sms", "step": step });
+        let none = || json!({});
+        let cases = [
+            (vec![], "left before the reason"),
+            (vec![("flow.reason_selected", json!({ "reason": "Forgotten" }))], "never chose a method"),
+            (vec![("code.sent", step(1))], "a code was sent, none came back"),
+            (vec![("approval.requested", none())], "an approval was asked for, none came"),
+            (vec![("passkey.requested", none())], "a passkey was asked for, none came"),
+            (vec![("code.send_rejected", none())], "wrong number, or a limit of messages"),
+            (vec![("code.rejected", step(1))], "left after a wrong code"),
+            (vec![("password_change.unconfirmed", none())], "the directory or a service failed"),
+            (vec![("request.failed", none())], "the directory or a service failed"),
+            (vec![("step.verified", step(1))], "left after the first step"),
+            (vec![("step.verified", step(2))], "left on the last page"),
+            (vec![("pass.redeemed", json!({ "step": 2 }))], "left on the last page"),
+            (vec![("known_device.added", none())], "elsewhere"),
+            (vec![("code.sent", step(1)), ("message.processed", none())], "a code was sent, none came back"),
+            (
+                vec![("flow.ended", json!({ "outcome": "failed", "reason": "not_permitted" }))],
+                "the directory did not make the change",
+            ),
+        ];
+        for (events, words) in cases {
+            // A message is processed a while after the person's act.
+            let mut lines = flow("a", 5, false, &events);
+            for (line, minute) in lines.iter_mut().zip(0..) {
+                let at = Timestamp::from_seconds(NOW - 5 * 3_600 + minute * 60);
+                line.insert("timestamp".to_owned(), at.to_string().into());
+            }
+            assert_eq!(facts(&lines).stopped, BTreeMap::from([(words, 1)]), "{events:?}");
+        }
+    }
+
+    #[test]
+    fn flow_that_still_runs_has_neither_stopped_nor_ended() {
+        let facts = facts(&flow("a", 0, false, &[("code.sent", json!({ "method": "sms", "step": 1 }))]));
+        assert_eq!((facts.windows[0].opened, facts.windows[0].ends.len(), facts.stopped.len()), (1, 0, 0));
+        assert_eq!((facts.methods["sms"].asked, facts.methods["sms"].verified), (1, 0));
+        assert_eq!(facts.days.iter().map(|day| day.others).sum::<usize>(), 0);
+    }
+
+    #[test]
+    fn methods_are_counted_once_a_flow_and_by_what_they_did() {
+        let verified = |method: &str| ("step.verified", json!({ "method": method }));
+        let ended = |reason: &str| ("flow.ended", json!({ "outcome": "succeeded", "reason": reason }));
+        let lines = [
+            flow("a", 1, false, &[verified("sms"), verified("sms"), ended("unlock")]),
+            flow("b", 1, false, &[verified("sms"), verified("totp"), ended("reset")]),
+            flow("c", 1, true, &[verified("sms"), ended("reset")]),
+        ]
+        .concat();
+        let facts = facts(&lines);
+        let day = &facts.windows[0];
+        assert_eq!((day.resets, day.unlocks, day.without_account), (1, 1, 1));
+        assert_eq!(day.ends, BTreeMap::from([("succeeded", 2)]));
+        assert_eq!((day.by_method["sms"].resets, day.by_method["sms"].unlocks), (1, 1));
+        assert_eq!((day.by_method["totp"].resets, day.by_method["totp"].unlocks), (1, 0));
+        assert_eq!(facts.methods["sms"].verified, 3, "steps, of people only");
+        let today = facts
+            .days
+            .iter()
+            .map(|day| (day.resets, day.unlocks))
+            .fold((0, 0), |sum, day| (sum.0 + day.0, sum.1 + day.1));
+        assert_eq!(today, (1, 1));
+    }
+
+    #[test]
+    fn days_of_chart_are_those_of_utc() {
+        // 2026-09-21T14:13:20Z.
+        let facts = facts(
+            &[flow("a", 14, false, &[]), flow("b", 15, false, &[]), flow("c", 24 * 40, false, &[])].concat(),
+        );
+        let busy: Vec<(&str, usize)> = facts
+            .days
+            .iter()
+            .filter(|day| day.others > 0)
+            .map(|day| (day.date.as_str(), day.others))
+            .collect();
+        assert_eq!(busy, [("2026-09-20", 1), ("2026-09-21", 1)]);
+        let (first, last) = (&facts.days[0], &facts.days[29]);
+        assert_eq!((first.date.as_str(), last.date.as_str()), ("2026-08-23", "2026-09-21"));
+    }
+
+    #[test]
+    fn windows_are_as_long_as_the_report_at_most() {
+        let settings =
+            Settings::from_pairs([("REKEY_PUBLIC_URL".to_owned(), "https://x.example".to_owned())]).unwrap();
+        for (days, expected) in [(1, vec![1]), (3, vec![1, 3]), (7, vec![1, 7]), (90, vec![1, 7, 90])] {
+            let facts = Facts::from_source(Source {
+                settings: &settings,
+                people: People::default(),
+                lines: &[],
+                days,
+                prices: Prices { sms: 0.0, voice: 0.0, email: 0.0 },
+                now: Timestamp::from_seconds(NOW),
+            });
+            assert_eq!(facts.windows.iter().map(|window| window.days).collect::<Vec<_>>(), expected);
+        }
+    }
+
+    #[test]
+    fn help_desk_and_mail_failures_are_counted_within_the_report() {
+        let none = json!({});
+        let lines = [
+            line(1, "pass.issued", &none),
+            line(2, "pass.issued", &none),
+            line(3, "caller.checked", &none),
+            line(24 * 31, "pass.issued", &none),
+            line(1, "help.refused", &json!({ "outcome": "refused", "reason": "not-checked" })),
+            line(1, "mail.bounced", &none),
+            line(2, "mail.bounced", &none),
+            line(2, "mail.complained", &none),
+            line(24 * 31, "mail.bounced", &none),
+        ];
+        let facts = facts(&lines);
+        let expected = [("caller.checked".to_owned(), 1), ("pass.issued".to_owned(), 2)];
+        assert_eq!(facts.help_desk, BTreeMap::from(expected));
+        assert_eq!(facts.refusals, BTreeMap::from([("help.refused: not-checked".to_owned(), 1)]));
+        assert_eq!((facts.mail_failures.bounced, facts.mail_failures.complained), (2, 1));
+    }
+
+    #[test]
+    fn each_channel_has_its_price() {
+        let sent = |channel: &str| {
+            line(1, "message.processed", &json!({ "channel": channel, "outcome": "sent", "kind": "notice" }))
+        };
+        let facts = facts(&[sent("sms"), sent("voice"), sent("email"), sent("push")]);
+        let usd = |channel: &str| facts.messages[channel].usd;
+        for (channel, price) in [("sms", 0.05), ("voice", 0.1), ("email", 0.0001), ("push", 0.0)] {
+            assert!((usd(channel) - price).abs() < 1e-9, "{channel}");
+        }
+        assert!((facts.usd - 0.1501).abs() < 1e-9);
     }
 }

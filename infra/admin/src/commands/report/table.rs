@@ -98,6 +98,14 @@ pub(super) fn sections(facts: &Facts) -> Vec<Section> {
             rows: money.chain([all]).collect(),
         },
         Section {
+            title: "Mail that did not arrive",
+            columns: named(&["", "mails"]),
+            rows: vec![
+                vec!["came back for good".to_owned(), facts.mail_failures.bounced.to_string()],
+                vec!["reported as spam".to_owned(), facts.mail_failures.complained.to_string()],
+            ],
+        },
+        Section {
             title: "Help desk",
             columns: named(&["", "times"]),
             rows: listed(facts.help_desk.iter().map(|(what, n)| (in_words(what), *n)).collect()),

@@ -150,6 +150,12 @@ impl Directory {
         self.config.bases.iter().find(is_above).cloned()
     }
 
+    /// Returns whether a name is neither a base nor below one.
+    fn is_outside(&self, dn: &str) -> bool {
+        let plain = |name: &str| name.to_lowercase().replace(", ", ",");
+        self.base_of(dn).is_none() && !self.config.bases.iter().any(|base| plain(base) == plain(dn))
+    }
+
     /// Returns the directory's own part of an account's id, and the one of nobody for the id of another directory.
     fn own_id<'a>(&self, id: &'a AccountId) -> &'a str {
         let own = id.as_str().strip_prefix(self.config.name.as_str()).and_then(|rest| rest.strip_prefix(':'));

@@ -180,6 +180,7 @@ fn entry(kind: Kind, id: &str, masked: &str) -> EntryView {
         predecessor: None,
         counts: true,
         whole: None,
+        mail_failure: None,
     }
 }
 

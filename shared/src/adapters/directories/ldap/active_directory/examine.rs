@@ -29,6 +29,7 @@ impl ActiveDirectory {
             let person = self.examine_person(&session, &found).await?;
             examination.people.extend(person);
         }
+        examination.fence = self.examine_fence(&session).await?;
         Ok(())
     }
 
@@ -69,7 +70,8 @@ impl ActiveDirectory {
         let id = self.directory.account_id(&guid).map_err(|_| Failure::Misconfigured("an id is no GUID"))?;
         let Some(entry) = self.read_entry(session, &id).await? else { return Ok(None) };
         let policy = policy_of(session, found).await?;
-        let rights = rights::read(session, &format!("<GUID={guid}>")).await?;
+        let own = rights::own(session).await?;
+        let rights = rights::read(session, &format!("<GUID={guid}>"), &own).await?;
         Ok(Some(ExaminedPerson {
             base: self.directory.base_of(&found.dn),
             dn: found.dn.clone(),

@@ -2,6 +2,7 @@
 
 mod answers;
 mod examine;
+mod fence;
 mod rights;
 mod sync;
 

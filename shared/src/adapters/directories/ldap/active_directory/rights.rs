@@ -27,21 +27,26 @@ const INHERIT_ONLY: u8 = 0x08;
 const HAS_OBJECT: u32 = 1;
 const HAS_INHERITED: u32 = 2;
 
-/// Reads the rights on an entry.
-pub(super) async fn read(session: &Session, base: &str) -> Result<Rights, Failure> {
+/// Reads the account's own identifiers.
+pub(super) async fn own(session: &Session) -> Result<Found, Failure> {
+    let own = session.connection.read("", "(objectClass=*)", &["tokenGroups"]).await?;
+    Ok(own.unwrap_or_default())
+}
+
+/// Reads the rights on an entry of the account with these identifiers.
+pub(super) async fn read(session: &Session, base: &str, own: &Found) -> Result<Rights, Failure> {
     const LISTED: &[&str] = &["allowedAttributesEffective", "sDRightsEffective"];
     let connection = &session.connection;
     let listed = connection.read(base, "(objectClass=*)", LISTED).await?.unwrap_or_default();
     let writes = |name: &str| listed.texts("allowedAttributesEffective").any(|one| one == name);
     let further = listed.texts("allowedAttributesEffective").filter(|one| !NEEDED.contains(one));
-    let own = connection.read("", "(objectClass=*)", &["tokenGroups"]).await?.unwrap_or_default();
     let control = RawControl { ctype: SD_FLAGS.to_owned(), crit: true, val: Some(ACCESS_LIST.to_vec()) };
     let described =
         connection.read_with(base, "(objectClass=*)", &["nTSecurityDescriptor"], vec![control]).await;
     // Without the right to read it, nobody can tell.
     let described = described.ok().flatten().unwrap_or_default();
     Ok(Rights {
-        set_password: resets(&described, &own).map_or(Right::Unknown, Right::from),
+        set_password: resets(&described, own).map_or(Right::Unknown, Right::from),
         remove_lock: writes("lockoutTime").into(),
         further: further.map(str::to_owned).collect(),
         changes_rights: listed.number("sDRightsEffective").unwrap_or_default() != 0,

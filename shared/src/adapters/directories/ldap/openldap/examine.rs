@@ -6,7 +6,9 @@ use super::super::connection::Failure;
 use super::super::found::Found;
 use super::{ENTRY, OpenLdap, Session};
 use crate::domain::directory::{Entry, EntryStanding, EntryVersion};
-use crate::domain::directory_examination::{Examination, ExaminedPerson, PEOPLE_MAX, Rights, ServerState};
+use crate::domain::directory_examination::{
+    Examination, ExaminedPerson, FENCE_MAX, FencedEntry, FencedReason, PEOPLE_MAX, Rights, ServerState,
+};
 
 impl OpenLdap {
     /// Adds what can be found to an examination whose servers were tried.
@@ -31,9 +33,28 @@ impl OpenLdap {
             let person = self.examine_person(&session, &found).await?;
             examination.people.extend(person);
         }
+        examination.fence = self.examine_fence(&session).await?;
         let rules = self.rules(&session, &Found::default()).await?;
         examination.checks_history = Some(rules.checks_history());
         Ok(())
+    }
+
+    /// Returns some people outside the bases. What the account may do with them is not told.
+    async fn examine_fence(&self, session: &Session) -> Result<Vec<FencedEntry>, Failure> {
+        let mut fence = Vec::new();
+        for context in session.root.texts("namingContexts") {
+            let attributes = vec!["entryUUID".to_owned()];
+            let page =
+                session.connection.page(context, "(objectClass=person)", attributes, Vec::new()).await?;
+            let outside = page.entries.into_iter().filter(|found| self.directory.is_outside(&found.dn));
+            fence.extend(outside.map(|found| FencedEntry {
+                dn: found.dn,
+                reason: FencedReason::Outside,
+                rights: Rights::unknown(),
+            }));
+        }
+        fence.truncate(FENCE_MAX);
+        Ok(fence)
     }
 
     async fn examine_person(
