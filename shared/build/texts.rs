@@ -12,8 +12,8 @@ type Object = Map<String, Value>;
 
 /// The objects whose keys are identifiers of Rekey: methods, kinds, codes. Their entries have one type and
 /// are looked up by key. A missing text of an entry is empty.
-const TABLES: [&str; 8] =
-    ["criteria", "events", "fields", "kinds", "mail_failure", "methods", "problems", "refused"];
+const TABLES: [&str; 9] =
+    ["criteria", "events", "fields", "kinds", "mail_failure", "methods", "problems", "refused", "sends"];
 
 /// The sections that only some languages have.
 const OPTIONAL: [&str; 1] = ["speech"];

@@ -9,6 +9,7 @@ import { after, before, test } from "node:test";
 import Provider from "oidc-provider";
 import { browser } from "./chromium.mjs";
 import { identify } from "./identify.mjs";
+import { walk } from "./keyboard.mjs";
 import { start } from "./product.mjs";
 
 const CLIENT = "rekey";
@@ -110,11 +111,18 @@ test("agent finds a caller, checks them and gives a pass", async () => {
   await page.waitForSelector("text=This attempt");
   assert.match(await page.locator("main").innerText(), /hafiz/);
   await check(page, "person");
+  await page.setViewportSize({ width: 1000, height: 700 });
+  await walk(page, "person");
+  // Agents read all times on the clocks of the university, wherever their browser is.
+  assert.equal(await page.locator("time").count(), 0);
+  assert.match(await page.locator("main").innerText(), /Times on this page are in the time zone Asia\/Kuala Lumpur\./);
+  assert.equal(await page.locator("#send-code-sms").innerText(), "Text a code");
   await page.click("summary:has-text('Give a pass')");
   await page.fill("#pass-remark", "lost phone");
   await page.click("details[open] button");
   await page.waitForSelector("#summary");
-  assert.match(await page.locator("#summary").innerText(), /First, check who is calling/);
+  assert.match(await page.locator("#summary").innerText(), /First, verify the caller/);
+  assert.equal(await page.evaluate(() => document.activeElement.id), "summary");
   await check(page, "refusal");
   await page.fill("#see-document-document", "student card");
   await page.click("text=Record the document");

@@ -100,6 +100,8 @@ async fn out_of_step_request_returns_current_page() {
     browser.send_email().await;
     assert_eq!(browser.get("/code").await.page(), "code");
     assert_eq!(browser.get("/method").await.page(), "method", "another way can be chosen");
+    browser.post("/code/send", json!({ "method": "passkey" })).await;
+    assert_eq!(browser.get("/reason").await.page(), "reason", "also while an answer is awaited");
     assert_eq!(browser.get("/password").await.json()["page"], "code");
 }
 

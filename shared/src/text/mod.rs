@@ -94,6 +94,54 @@ mod tests {
         assert_eq!(Text("a {b}c").fill(&[]), "a c");
     }
 
+    /// `terms.md` has a table of words that mislead, each with its language and what to say instead.
+    #[test]
+    fn no_text_has_a_word_that_the_terms_rule_out() {
+        let read = |name: &str| {
+            std::fs::read_to_string(format!("{}/locales/{name}", env!("CARGO_MANIFEST_DIR"))).unwrap()
+        };
+        let terms = read("terms.md");
+        let (_, table) = terms.split_once("| language | never | instead | because |").unwrap();
+        let rows = table.lines().skip(2).take_while(|line| line.starts_with('|'));
+        let mut ruled_out = 0;
+        for row in rows {
+            let cells: Vec<&str> = row.split('|').map(str::trim).collect();
+            let (language, word) = (cells[1].trim_matches('`'), cells[2].to_lowercase());
+            let texts = read(&format!("{language}.json")).to_lowercase();
+            let found: Vec<&str> = texts.lines().filter(|line| line.contains(&word)).collect();
+            assert!(!word.is_empty() && found.is_empty(), "{language}, {word}: {found:?}");
+            ruled_out += 1;
+        }
+        assert!(ruled_out > 5, "{ruled_out}");
+    }
+
+    /// A sentence that quotes a button spells it as the button does.
+    #[test]
+    fn quoted_text_is_spelt_as_on_its_button() {
+        fn texts(value: &Value, all: &mut Vec<String>) {
+            match value {
+                Value::Object(fields) => fields.values().for_each(|value| texts(value, all)),
+                Value::String(text) => all.push(text.clone()),
+                _ => {}
+            }
+        }
+        let mut quotes = 0;
+        for language in ["en", "ms", "zh-Hans", "ta"] {
+            let file = format!("{}/locales/{language}.json", env!("CARGO_MANIFEST_DIR"));
+            let mut all = Vec::new();
+            texts(&serde_json::from_str(&std::fs::read_to_string(file).unwrap()).unwrap(), &mut all);
+            for sentence in &all {
+                for rest in sentence.split('\u{201c}').skip(1) {
+                    let (name, _) = rest.split_once('\u{201d}').unwrap();
+                    let is_button = all.iter().any(|text| text == name);
+                    assert!(name.contains('{') || is_button, "{language}: {sentence}");
+                    quotes += 1;
+                }
+            }
+        }
+        assert!(quotes > 10, "{quotes}");
+    }
+
     fn generated(english: Value, malay: Value) -> Result<String, String> {
         generator::generate(&BTreeMap::from([("en".to_owned(), english), ("ms".to_owned(), malay)]))
     }

@@ -7,6 +7,7 @@ use crate::domain::help_desk_call::AttemptEnd;
 use crate::domain::method::Method;
 use crate::domain::policy::Readiness;
 use crate::http::view::help_desk::{Attempt, Done, Person};
+use crate::text::messages::methods;
 
 impl Page<'_> {
     /// Returns what an act did, without the pass.
@@ -45,13 +46,13 @@ impl Page<'_> {
             Readiness::Partly => t.ready_partly,
             Readiness::None => t.ready_none,
         };
-        format!("{state} {readiness}")
+        format!("{state}{}{readiness}", self.gap())
     }
 
     /// Returns what is known of an attempt, a sentence each.
     pub(super) fn desk_attempt(&self, attempt: &Attempt) -> Vec<String> {
         let t = &self.t.help_desk;
-        let name = |method: Method| self.t.methods.of(method.as_str()).choice.to_string();
+        let names = |used: &[Method]| methods(self.page.language, used);
         let when = self.page.moment(&attempt.opened_at);
         let step = |text: crate::text::Text| {
             text.with("when", &when).with("step", attempt.step).with("steps", attempt.steps).to_string()
@@ -62,10 +63,9 @@ impl Page<'_> {
             Some(Reason::Locked) => step(t.begun_unlock),
         }];
         if !attempt.verified.is_empty() {
-            let names: Vec<String> = attempt.verified.iter().copied().map(name).collect();
-            lines.push(t.verified_by.with("methods", names.join(", ")).to_string());
+            lines.push(t.verified_by.with("methods", names(&attempt.verified)).to_string());
         }
-        lines.extend(attempt.awaited.map(|method| t.asked_for.with("method", name(method)).to_string()));
+        lines.extend(attempt.awaited.map(|method| t.asked_for.with("method", names(&[method])).to_string()));
         if attempt.wrong_answers > 0 {
             lines.push(t.wrong_answers.with("count", attempt.wrong_answers).to_string());
         }

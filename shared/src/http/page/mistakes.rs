@@ -80,7 +80,7 @@ fn sentence(problem: &Problem, view: &View, t: &Texts, page: &PageContext) -> St
         _ => None,
     };
     match particulars {
-        Some(particulars) => format!("{detail} {particulars}"),
+        Some(particulars) => format!("{detail}{}{particulars}", page.language.gap()),
         None => detail.to_string(),
     }
 }

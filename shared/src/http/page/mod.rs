@@ -204,6 +204,14 @@ impl Page<'_> {
         assets::path(name)
     }
 
+    const fn gap(&self) -> &'static str {
+        self.page.language.gap()
+    }
+
+    const fn full_stop(&self) -> &'static str {
+        self.page.language.full_stop()
+    }
+
     fn theme(&self) -> Option<String> {
         self.page.colour.and_then(theme::path)
     }
@@ -235,6 +243,18 @@ impl Page<'_> {
         matches!(self.body, Body::View(view) if !matches!(view, View::Done(_) | View::Ended(_)))
             && !self.is_security_info()
             && !self.is_help_desk()
+    }
+
+    /// Returns the page that lies behind, where it can still be shown. After a step is verified none does.
+    const fn previous(&self) -> Option<&'static str> {
+        let Body::View(view) = self.body else { return None };
+        match view {
+            View::Reason(_) => Some("/"),
+            View::Method(MethodChoice { step: 1, .. }) => Some("/reason"),
+            View::Code(_) | View::Approval(_) | View::Passkey(_) => Some("/method"),
+            View::ChangePassword(_) => Some("/security-info"),
+            _ => None,
+        }
     }
 
     const fn is_help_desk(&self) -> bool {
@@ -276,7 +296,7 @@ impl Page<'_> {
         let said = &self.t.security_info.said;
         let of = |text: &Text, kind: Kind| {
             let name = self.t.security_info.kinds.of(kind.as_str()).name;
-            format!("{} {}", text.with("kind", name), said.notice)
+            format!("{}{}{}", text.with("kind", name), self.gap(), said.notice)
         };
         Some(match self.page.said? {
             Said::Added(kind) => of(&said.added, kind),

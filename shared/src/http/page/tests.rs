@@ -591,6 +591,52 @@ fn times_are_those_of_the_deployment() {
     }
 }
 
+/// Agents compare the times of an attempt with those of methods, so none is on the clock of their browser.
+#[test]
+fn help_desk_shows_times_of_one_named_zone() {
+    for language in Language::ALL {
+        for (state, times) in [(AccountState::Locked, 8), (AccountState::Active, 8)] {
+            let page = render(&desk("show", Some(person(state)), None), &context(language), None);
+            assert_eq!(page.matches("12:15").count(), times, "{page}");
+            assert!(!page.contains("<time") && page.contains("Asia/Kuala Lumpur"), "{page}");
+        }
+    }
+}
+
+/// The punctuation of Chinese is full-width and has no space after it.
+#[test]
+fn chinese_sentences_stand_without_spaces_between_them() {
+    let pages: Vec<String> =
+        views(Language::Chinese).iter().map(|view| render(view, &context(Language::Chinese), None)).collect();
+    for (page, spaced) in
+        pages.iter().flat_map(|page| ["。 ", "： <", "</time>."].map(|spaced| (page, spaced)))
+    {
+        assert!(!page.contains(spaced), "{spaced}: {page}");
+    }
+    assert!(pages.iter().any(|page| page.contains("。验证码有 8 位数字")));
+}
+
+#[test]
+fn back_leads_to_the_page_that_lies_behind() {
+    let back = |view: &View| {
+        let page = render(view, &context(Language::English), None);
+        let link = elements(&page).into_iter().find(|element| element.get("class") == Some("back"));
+        link.and_then(|link| link.get("href").map(str::to_owned))
+    };
+    for (view, path) in [
+        (View::Reason(Reason {}), Some("/")),
+        (method(1, 2, None, offers()), Some("/reason")),
+        (method(2, 2, None, offers()), None),
+        (code(Method::Sms, 0, true), Some("/method")),
+        (approval(ApprovalStatus::Pending, false), Some("/method")),
+        (password_entry(Vec::new()), None),
+        (done(Outcome::Reset), None),
+        (View::ChangePassword(ChangePassword { ready: true }), Some("/security-info")),
+    ] {
+        assert_eq!(back(&view).as_deref(), path);
+    }
+}
+
 /// The browser keeps the new password under this name, and makes one that the rules accept.
 #[test]
 fn password_page_names_account_to_password_managers() {

@@ -18,6 +18,7 @@ use self::texts::{Texts, Words};
 use crate::domain::colour::Colour;
 use crate::domain::language::Language;
 use crate::domain::message::{CodeMessage, Notice, Purpose, Recipient};
+use crate::domain::method::Method;
 use crate::domain::time::Timestamp;
 use crate::domain::time_zone::TimeZone;
 
@@ -165,6 +166,11 @@ pub fn moment(language: Language, time_zone: &TimeZone, at: Timestamp) -> String
     Words { texts: Texts::of(language), time_zone }.moment(at)
 }
 
+/// Returns methods in the words of a language, as a list in a sentence.
+pub fn methods(language: Language, methods: &[Method]) -> String {
+    Texts::of(language).methods(methods)
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -172,7 +178,6 @@ mod tests {
     use crate::domain::code::OneTimeCode;
     use crate::domain::contact::{Country, EmailAddress, PhoneNumber};
     use crate::domain::message::{Purpose, Requested, SmsShare};
-    use crate::domain::method::Method;
     use crate::domain::notice::{Change, Event};
     use crate::domain::security_info::Kind;
 
