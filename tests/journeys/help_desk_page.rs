@@ -400,7 +400,7 @@ async fn person_without_methods_is_helped_by_a_pass() {
         request.headers_mut().insert("accept", "text/html".parse().unwrap());
         lim.send(request).await.text()
     };
-    assert!(html.contains("No method is registered") && html.contains("Give a pass"), "{html}");
+    assert!(html.contains("No methods are registered") && html.contains("Give a pass"), "{html}");
     check(&mut lim, "newcomer").await;
     let given = act(&mut lim, "newcomer", "pass", quarter()).await.json();
     let mut caller = page.world.browser();

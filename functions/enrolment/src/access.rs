@@ -83,16 +83,13 @@ pub(crate) async fn evidence(
     Ok(registration.as_evidence_for(account, &ports.app.settings.login_domains))
 }
 
-/// Clears the failure of a mailbox that a code came back from.
-pub(crate) async fn mail_arrives(
-    ports: &Ports,
-    address: Option<&EmailAddress>,
-    now: Timestamp,
-) -> HandlerResult<()> {
-    if let Some(mailbox) = address.and_then(|address| FailedMailbox::of(address, &ports.messages)) {
-        ports.mail_failures.clear_mail_failure(&mailbox, now).await?;
+/// Clears the failure of a mailbox that a code came back from. Without the store the note stays, and the code counts.
+pub(crate) async fn mail_arrives(ports: &Ports, address: Option<&EmailAddress>, now: Timestamp) {
+    if let Some(mailbox) = address.and_then(|address| FailedMailbox::of(address, &ports.messages))
+        && let Err(cause) = ports.mail_failures.clear_mail_failure(&mailbox, now).await
+    {
+        tracing::warn!(event = "mail.note_kept", reason = %cause);
     }
-    Ok(())
 }
 
 /// Stores a session. After a lost race with another request of the session, the person starts again at the list.

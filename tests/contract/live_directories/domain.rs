@@ -179,6 +179,13 @@ impl Domain {
             let attributes = [("objectClass", "group"), ("sAMAccountName", name), ("rid", number)];
             add(&mut domain, &format!("CN={name},CN=Users,{DOMAIN}"), &attributes);
         }
+        let administrator = [
+            ("objectClass", "user"),
+            ("sAMAccountName", "Administrator"),
+            ("userAccountControl", "512"),
+            ("adminCount", "1"),
+        ];
+        add(&mut domain, &format!("CN=Administrator,CN=Users,{DOMAIN}"), &administrator);
         for number in 0..crowd::SIZE {
             let dn = format!("CN=Crowd {number},OU=Crowd,OU=Elsewhere,{DOMAIN}");
             let login = format!("crowd{number}");
@@ -546,8 +553,9 @@ impl Domain {
     }
 
     fn computed(&self, entry: &Entry, caller: Option<Caller>) -> Vec<(String, Vec<Vec<u8>>)> {
+        let rights = ("ntsecuritydescriptor".to_owned(), vec![descriptor(is_below_people(&entry.dn))]);
         if !entry.has("objectClass", b"user") {
-            return Vec::new();
+            return vec![rights];
         }
         let set = entry.number("pwdLastSet");
         let must_change = if set == 0 { 0x80_0000 } else { 0 };
@@ -565,8 +573,7 @@ impl Domain {
             computed.push(("allowedattributeseffective", "lockoutTime".to_owned()));
         }
         let texts = computed.into_iter().map(|(name, value)| (name.to_owned(), vec![value.into_bytes()]));
-        let rights = is_below_people(&entry.dn).then(descriptor).into_iter().collect();
-        texts.chain([("ntsecuritydescriptor".to_owned(), rights)]).collect()
+        texts.chain([rights]).collect()
     }
 
     fn is_staff(&self, entry: &Entry) -> bool {
@@ -648,15 +655,18 @@ fn is_below_people(dn: &str) -> bool {
     key(dn).ends_with(&key(&format!(",OU=People,{DOMAIN}")))
 }
 
-/// Returns a security descriptor that lets the account that writes reset the password.
-fn descriptor() -> Vec<u8> {
+/// Returns a security descriptor that lets the account that writes reset the password, or nobody.
+fn descriptor(grants_reset: bool) -> Vec<u8> {
     let reset = hex::decode("70952900 6d24 d011 a768 00aa006e0529".replace(' ', "")).unwrap();
     let about = [&1_u32.to_le_bytes()[..], &reset, &sid(WRITER)].concat();
     let size = u16::try_from(8 + about.len()).unwrap().to_le_bytes();
     let entry = [&[5, 0], &size[..], &0x100_u32.to_le_bytes(), &about].concat();
     let mut octets =
-        vec![1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 4, 0, 0, 0, 1, 0, 0, 0];
-    octets.extend(entry);
+        vec![1, 0, 4, 0x80, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 20, 0, 0, 0, 4, 0, 0, 0, 0, 0, 0, 0];
+    if grants_reset {
+        octets[24] = 1;
+        octets.extend(entry);
+    }
     octets
 }
 
