@@ -2,15 +2,14 @@
 
 use std::sync::Arc;
 
+use crate::sending::code;
 use crate::support::{Fakes, Provider, START, event, ports, retried, sealed};
 use delivery::handle;
 use serde_json::{Value, json};
-use shared::domain::code::OneTimeCode;
 use shared::domain::contact::EmailAddress;
-use shared::domain::language::Language;
 use shared::domain::mail_failure::{KEPT, MailFailure, MailFailureKind};
-use shared::domain::message::{CodeMessage, Message, Purpose, Recipient, SmsShare};
-use shared::domain::time::{Seconds, Timestamp};
+use shared::domain::message::Recipient;
+use shared::domain::time::Timestamp;
 
 const ADDRESS: &str = "aisyah@mail.example";
 
@@ -125,17 +124,7 @@ async fn only_permanent_bounces_and_complaints_are_recorded() {
 #[tokio::test]
 async fn unreadable_event_is_retried_alone() {
     let fakes = Arc::new(Fakes::default());
-    let code = sealed(&Message::Code(CodeMessage {
-        to: Recipient::Email(EmailAddress::from_stored(ADDRESS.into())),
-        purpose: Purpose::Reset,
-        share: SmsShare::Rest,
-        code: OneTimeCode::parse("12345678").unwrap(),
-        language: Language::English,
-        expires_at: START + Seconds(600),
-        minutes: 10,
-        login: Some("aisyah".to_owned()),
-        requested: None,
-    }));
+    let code = sealed(&code(Recipient::Email(EmailAddress::from_stored(ADDRESS.into()))));
     let mut without_time = bounced("Permanent", "General");
     without_time["detail"]["bounce"]["timestamp"] = "yesterday".into();
     let mut without_address = bounced("Permanent", "General");

@@ -21,7 +21,7 @@ fn mobile() -> Recipient {
     Recipient::Sms(PhoneNumber::from_stored("+60123456798".into()))
 }
 
-fn code(to: Recipient) -> Message {
+pub fn code(to: Recipient) -> Message {
     Message::Code(CodeMessage {
         to,
         purpose: Purpose::Reset,
